@@ -2,8 +2,8 @@
  * The environment that is injected wherever something is decided: time, randomness and timers. The real one asks the
  * operating system; the simulator's runs years of faults in seconds.
  */
-import { randomFillSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { randomFillSync } from "node:crypto";
+import { readFileSync } from "node:fs";
 
 /** A pending call; `cancel` after it has fired does nothing. */
 export interface Timer {
@@ -29,7 +29,7 @@ export interface Env {
 
 function readBootId(): string {
   try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   } catch {
     // Without a boot id every process start counts as a boot of its own, which only makes clock segments shorter.
     return hex(randomFillSync(new Uint8Array(16)));
@@ -38,7 +38,7 @@ function readBootId(): string {
 
 /** Lower-case hexadecimal of `bytes`. */
 export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 
 /** The environment of a real process. */

@@ -4,21 +4,21 @@
  */
 
 export type FaultCode =
-  | 'bad-input'
-  | 'too-large'
-  | 'unsupported-type'
-  | 'full'
-  | 'busy'
-  | 'closed'
-  | 'config'
-  | 'usage'
-  | 'locked'
-  | 'damaged'
-  | 'too-new'
-  | 'unauthorised'
-  | 'protocol'
-  | 'unavailable'
-  | 'internal';
+  | "bad-input"
+  | "too-large"
+  | "unsupported-type"
+  | "full"
+  | "busy"
+  | "closed"
+  | "config"
+  | "usage"
+  | "locked"
+  | "damaged"
+  | "too-new"
+  | "unauthorised"
+  | "protocol"
+  | "unavailable"
+  | "internal";
 
 export interface FaultDetail {
   /** What failed, in the words of the person who asked for it. */
@@ -42,7 +42,7 @@ export class Fault extends Error {
 
   constructor(code: FaultCode, detail: FaultDetail) {
     super(detail.why === undefined ? detail.what : `${detail.what}: ${detail.why}`, { cause: detail.cause });
-    this.name = 'Fault';
+    this.name = "Fault";
     this.code = code;
     this.what = detail.what;
     this.why = detail.why;
@@ -59,5 +59,5 @@ export function messageOf(error: unknown): string {
 /** The operating system's or SQLite's code of an error, such as ENOSPC or SQLITE_FULL; empty where there is none. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
+  return typeof code === "string" ? code : "";
 }

@@ -65,12 +65,12 @@ function related(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits contradict each other: ${relation}`);
 }
 
-related(readingBytesMax * 2 <= blockBytesMax, 'a block holds at least two of the largest readings');
-related(blockBytesMax + batchHeadBytesMax <= batchBytesMax, 'a batch holds at least one of the largest blocks');
-related(batchBytesMax * 2 <= jetstreamPayloadBytesMax, 'a batch fits a JetStream message twice');
-related(blockBytesMax <= blockRawBytesMax, 'a block may be stored uncompressed');
-related(batchBlocksMax * 12 < cborItemsMax, 'the items of the fullest batch pass the CBOR scan');
-related(rangesMax * 2 * 5 < cborItemsMax, 'the items of the fullest position pass the CBOR scan');
-related(batchBlocksMax * blockHeadBytesMax <= batchHeadBytesMax, 'the heads of a full batch fit its head room');
-related(rangesMax * 2 * 40 < batchBytesMax, 'the largest position fits a message');
-related(timeUsMax < Number.MAX_SAFE_INTEGER, 'times are exact in a double');
+related(readingBytesMax * 2 <= blockBytesMax, "a block holds at least two of the largest readings");
+related(blockBytesMax + batchHeadBytesMax <= batchBytesMax, "a batch holds at least one of the largest blocks");
+related(batchBytesMax * 2 <= jetstreamPayloadBytesMax, "a batch fits a JetStream message twice");
+related(blockBytesMax <= blockRawBytesMax, "a block may be stored uncompressed");
+related(batchBlocksMax * 12 < cborItemsMax, "the items of the fullest batch pass the CBOR scan");
+related(rangesMax * 2 * 5 < cborItemsMax, "the items of the fullest position pass the CBOR scan");
+related(batchBlocksMax * blockHeadBytesMax <= batchHeadBytesMax, "the heads of a full batch fit its head room");
+related(rangesMax * 2 * 40 < batchBytesMax, "the largest position fits a message");
+related(timeUsMax < Number.MAX_SAFE_INTEGER, "times are exact in a double");

@@ -3,7 +3,7 @@
  * before its first and after its last seq; neighbours join only where these agree, so that a position never claims a
  * history that nobody verified. All functions are pure and return sorted, disjoint ranges.
  */
-import { type Chain, chainsAgree } from './chain.ts';
+import { type Chain, chainsAgree } from "./chain.ts";
 
 /** A run of seqs, both ends included. */
 export interface Span {
@@ -123,9 +123,9 @@ export function beyond(ranges: readonly Span[], others: readonly Span[]): Span[]
 export function rangesFault(ranges: Ranges): string | undefined {
   let previous: Range | undefined;
   for (const range of ranges) {
-    if (!Number.isSafeInteger(range.first) || !Number.isSafeInteger(range.last)) return 'a range end is no seq';
-    if (range.first < 1 || range.last < range.first) return 'a range is empty or starts below 1';
-    if (previous !== undefined && range.first <= previous.last) return 'the ranges are not sorted and disjoint';
+    if (!Number.isSafeInteger(range.first) || !Number.isSafeInteger(range.last)) return "a range end is no seq";
+    if (range.first < 1 || range.last < range.first) return "a range is empty or starts below 1";
+    if (previous !== undefined && range.first <= previous.last) return "the ranges are not sorted and disjoint";
     previous = range;
   }
   return undefined;
