@@ -1,0 +1,86 @@
+/**
+ * The guard between a socket and the broker: it looks at the fixed header of every MQTT packet and ends the connection
+ * before the broker gathers one that is too large or not allowed. The broker reads and writes it as if it were the
+ * socket; bytes pass through uncopied, and back-pressure holds in both directions (I8).
+ */
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { Env } from "../../shared/env.ts";
+import { frameFault, packetType, scanFrames } from "../../shared/frames.ts";
+
+/** How long a closed connection may take to deliver what was written to it, such as a CONNACK that says why. */
+const lingerMs = 1_000;
+
+export interface Guard {
+  /** What the broker talks to. */
+  readonly stream: Duplex;
+  /** Allows what an authenticated agent may send; before, only control packets pass. */
+  admit(): void;
+}
+
+const { connect, publish, puback, subscribe, unsubscribe, pingreq, disconnect } = packetType;
+const controlTypes = [connect, subscribe, unsubscribe, pingreq, disconnect];
+const agentTypes = [...controlTypes, publish, puback];
+
+/**
+ * Puts a guard before a connected socket.
+ * @param refused is told why the guard ended the connection
+ */
+export function guardSocket(socket: Socket, env: Env, refused: (why: string) => void): Guard {
+  // The first packet must be CONNECT [MQTT-3.1.0-1].
+  let types: readonly number[] = [connect];
+  let isOpen = true;
+
+  const scan = scanFrames((type, flags, lengthBytes) => {
+    const fault = frameFault(types, type, flags, lengthBytes);
+    if (types.length === 1) types = controlTypes;
+    return fault;
+  });
+
+  const stream = new Duplex({
+    readableHighWaterMark: 64 * 1024,
+    writableHighWaterMark: 64 * 1024,
+    // An agent that ends its side has gone: nothing of this protocol is answered after it.
+    allowHalfOpen: false,
+    read: () => void socket.resume(),
+    writev(chunks, done) {
+      socket.cork();
+      chunks.forEach(({ chunk }, index) => {
+        socket.write(chunk, index === chunks.length - 1 ? done : undefined);
+      });
+      socket.uncork();
+    },
+    final(done) {
+      socket.end(done);
+    },
+    destroy(error, done) {
+      isOpen = false;
+      socket.pause();
+      socket.destroySoon();
+      // A frozen peer never takes the rest.
+      const linger = env.after(lingerMs, () => socket.destroy());
+      socket.once("close", () => linger.cancel());
+      done(error);
+    },
+  });
+
+  socket.on("data", (chunk: Buffer) => {
+    if (!isOpen) return;
+    const fault = scan(chunk);
+    if (fault !== undefined) {
+      refused(fault);
+      stream.destroy();
+      return;
+    }
+    if (!stream.push(chunk)) socket.pause();
+  });
+  socket.on("end", () => isOpen && stream.push(null));
+  socket.on("error", () => stream.destroy());
+  socket.on("close", () => stream.destroy());
+  return {
+    stream,
+    admit() {
+      types = agentTypes;
+    },
+  };
+}
