@@ -1,0 +1,71 @@
+/**
+ * The queue contract: where the line ends. An engine commits records and positions in one atomic step (I5); after a
+ * crash the forwarder goes on from the positions that the engine gives back. One contract suite runs against every
+ * engine and the fake.
+ */
+import type { Columns } from "../../shared/block/columns.ts";
+import type { LossRecord } from "../../shared/block/loss.ts";
+import type { Clock } from "../../shared/protocol/messages.ts";
+import type { Ranges, Span } from "../../shared/ranges.ts";
+
+/** Names one (agent, stream, epoch). */
+export interface Lane {
+  readonly agent: string;
+  readonly stream: string;
+  readonly epoch: string;
+}
+
+/** What becomes of some seqs of a lane: each ends in exactly one outcome. */
+export interface Outcome {
+  readonly lane: Lane;
+  /** The seqs that this outcome settles: parts of the block that nothing settled before, sorted and disjoint. */
+  readonly spans: readonly Span[];
+  readonly body:
+    | {
+        readonly kind: "readings";
+        /** Seq of the first row of `columns`. */
+        readonly first: number;
+        readonly columns: Columns;
+        readonly clock: Clock;
+        readonly repeated: boolean;
+      }
+    | { readonly kind: "loss"; readonly loss: LossRecord }
+    | { readonly kind: "dead-letter"; readonly reason: string; readonly codec: number; readonly bytes: Uint8Array };
+}
+
+/** The forwarded ranges of a lane after a commit, and which store and run it belongs to. */
+export interface LanePosition {
+  readonly lane: Lane;
+  readonly storeId: string;
+  readonly run: number;
+  readonly forwarded: Ranges;
+}
+
+/** The highest run of a store that was forgotten: an unknown epoch at or below it is never taken as new. */
+export interface Floor {
+  readonly agent: string;
+  readonly storeId: string;
+  readonly run: number;
+}
+
+export interface Queue {
+  /** Made once with the queue; a different one means a different queue. */
+  readonly queueId: string;
+  /** The group this queue belongs to; it outlives every journal. */
+  readonly groupId: string;
+  /** All positions, as last committed. */
+  positions(): Iterable<LanePosition>;
+  /** The forwarded ranges of one lane, as last committed; empty for an unknown lane. */
+  forwarded(lane: Lane): Ranges;
+  floors(): Iterable<Floor>;
+  /**
+   * Writes the records of all outcomes and the new positions in one atomic, durable step.
+   * @throws Fault `full` (retryable): neither records nor positions changed. `unavailable` (retryable): the same, or
+   * the step landed and only its answer was lost: whoever tries again reads `forwarded` first and leaves out what is
+   * there (I5). `bad-input`: a body holds what no reading can; nothing changed.
+   */
+  commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void>;
+  /** Raises a floor and deletes the positions of the forgotten lanes in one atomic, durable step. */
+  forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
+  close(): Promise<void>;
+}

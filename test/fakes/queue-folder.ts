@@ -1,0 +1,42 @@
+/** File queues in temporary folders, read back as a data engineer would. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { FileQueueOptions } from "../../gateway/queue/file.ts";
+import { readQueue } from "../../gateway/queue/read.ts";
+import { realEnv } from "../../shared/env.ts";
+import type { Line } from "./outcomes.ts";
+
+/** A folder that is removed after the test. */
+export function tempFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-queue-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Options that neither close nor delete a segment within a test. */
+export function queueOptions(folder: string, more: Partial<FileQueueOptions> = {}): FileQueueOptions {
+  return {
+    folder,
+    env: realEnv(),
+    segmentBytesMax: 1024 ** 3,
+    segmentAgeMaxMs: 3_600_000,
+    retainBytes: 1024 ** 4,
+    retainAgeMs: 1e12,
+    ...more,
+  };
+}
+
+export function parseLines(bytes: Uint8Array): Line[] {
+  const texts = Buffer.from(bytes).toString("utf8").split("\n");
+  if (texts.pop() !== "") throw new Error("the last line is not whole");
+  return texts.map((text) => JSON.parse(text) as Line);
+}
+
+/** All committed lines. */
+export async function readLines(folder: string): Promise<Line[]> {
+  const lines: Line[] = [];
+  for await (const chunk of readQueue({ folder, follow: false })) lines.push(...parseLines(chunk.lines));
+  return lines;
+}
