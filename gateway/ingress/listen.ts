@@ -55,7 +55,7 @@ export interface ListenOptions {
   readonly env: Env;
   readonly log: Logger;
   /** Takes a connection, over TLS after the handshake; it calls `admitted` once the credential was right. */
-  accept(socket: Socket, admitted: () => void): void;
+  readonly accept: (socket: Socket, admitted: () => void) => void;
 }
 
 /** @throws Fault `config` where an address or certificate cannot be used, `unavailable` where a port cannot be had */
