@@ -7,7 +7,7 @@ queueContract("fake", () => {
   let full = false;
   const fake = fakeQueue({ fault: () => (full ? "full" : undefined) });
   return {
-    open: fake.open,
+    open: () => fake.open(),
     lines: async () => [...lineTexts(fake.outcomes)].map((text) => JSON.parse(text) as Line),
     setFull: (now) => {
       full = now;

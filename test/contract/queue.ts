@@ -23,8 +23,8 @@ const seqsOf = (lines: readonly Line[]) => lines.map((line) => line.seq ?? `${li
  * @param make a new, empty queue; cleans up through the context; a string says why it cannot be had here
  */
 export function queueContract(name: string, make: (t: TestContext) => QueueUnderTest | string): void {
-  const check = (title: string, run: (subject: QueueUnderTest, queue: Queue) => Promise<void>) =>
-    it(title, async (t) => {
+  const check = (title: string, run: (subject: QueueUnderTest, queue: Queue) => Promise<void>): void =>
+    void it(title, async (t) => {
       const subject = make(t);
       if (typeof subject === "string") return t.skip(subject);
       const queue = subject.open();
@@ -45,7 +45,7 @@ export function queueContract(name: string, make: (t: TestContext) => QueueUnder
     }
   };
 
-  describe(`the queue contract: ${name}`, () => {
+  void describe(`the queue contract: ${name}`, () => {
     check("a new queue has ids and nothing else", async (subject, queue) => {
       assert.match(queue.queueId, /^[0-9a-f]{32}$/);
       assert.match(queue.groupId, /^[0-9a-f]{32}$/);
