@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { LogLevel } from "../shared/log.ts";
 import type { OptionFault } from "../shared/options/fault.ts";
 import { type Environment, loadOptions } from "../shared/options/load.ts";
-import type { Listen } from "../shared/options/places.ts";
-import type { FileReference } from "../shared/options/resolve.ts";
+import { type Listen, nameOfHost } from "../shared/options/places.ts";
+import type { FileReference } from "../shared/options/scalar.ts";
 import type { ValueOf } from "../shared/options/table.ts";
 import { type AgentTable, agentProgram } from "./options.ts";
 
@@ -103,7 +103,7 @@ export function loadAgentConfig(path: string | undefined, environment: Environme
 function agentConfig(options: ValueOf<AgentTable>): AgentConfig {
   const { store, gateway, inputs } = options;
   return {
-    name: options.name ?? nameOfHost(hostname()),
+    name: options.name ?? nameOfHost(hostname(), "agent"),
     stateFolder: options.stateFolder,
     streams: options.streams.map(({ quota, ...stream }) => ({ ...stream, quotaBytes: quota ?? null })),
     store: {
@@ -138,13 +138,4 @@ function agentConfig(options: ValueOf<AgentTable>): AgentConfig {
     admin: options.admin.listen,
     log: options.log,
   };
-}
-
-/** An agent name made of a host name: `Pump_17.example.org` gives `pump_17`. */
-export function nameOfHost(host: string): string {
-  const name = (host.split(".")[0] ?? "")
-    .toLowerCase()
-    .replace(/[^a-z0-9_-]/g, "-")
-    .replace(/^[-_]+/, "");
-  return name.slice(0, 64) || "agent";
 }

@@ -1,6 +1,7 @@
 /** Checks of agent options against each other; pure. */
+
+import { isLoopback } from "../shared/address.ts";
 import { checkAdmin, checkKeyPair, checkPorts, fault, warning } from "../shared/options/cross.ts";
-import { isLoopback } from "../shared/options/places.ts";
 import type { CrossFault, ValueOf } from "../shared/options/table.ts";
 import type { AgentTable } from "./options.ts";
 

@@ -1,5 +1,6 @@
 /** Checks that both programs make of options that depend on each other. */
-import { isLoopback, type Listen } from "./places.ts";
+import { isLoopback } from "../address.ts";
+import type { Listen } from "./places.ts";
 import type { CrossFault } from "./table.ts";
 
 /** A fault of two options together. */

@@ -1,5 +1,6 @@
 /** What a check of a configuration finds, and how it is named. */
 import { distance } from "fastest-levenshtein";
+import type { Place } from "./given.ts";
 
 /** Something wrong in a configuration; a `warning` does not keep the program from running. */
 export interface OptionFault {
@@ -14,6 +15,11 @@ export interface OptionFault {
   readonly what: string;
   readonly why: string;
   readonly remedy: string;
+}
+
+/** A fault at a place of the configuration. */
+export function faultAt(place: Place, path: string, what: string, why: string, remedy: string): OptionFault {
+  return { severity: "fault", ...place, path, what, why, remedy };
 }
 
 /** The candidate that a mistyped word most likely means; undefined where none is near. */

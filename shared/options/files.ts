@@ -5,7 +5,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { codeOf, messageOf } from "../errors.ts";
 import type { OptionFault } from "./fault.ts";
-import type { FileReference } from "./resolve.ts";
+import type { FileReference } from "./scalar.ts";
 
 const othersMayRead = 0o044;
 

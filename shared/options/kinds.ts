@@ -142,6 +142,16 @@ export const identifier: Kind<string> = {
         },
 };
 
+/** A group id: 128 bits. */
+export const groupId: Kind<string> = {
+  type: "32 hexadecimal digits",
+  schema: { type: "string", pattern: "^[0-9a-f]{32}$" },
+  parse: (text) =>
+    /^[0-9a-f]{32}$/.test(text)
+      ? { value: text }
+      : { why: "a group id has 32 digits of 0-9 and a-f", remedy: "copy it from the status of a gateway of the group" },
+};
+
 /** Any text of a bounded length. */
 export function text(charactersMax: number): Kind<string> {
   return {

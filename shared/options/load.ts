@@ -4,7 +4,8 @@ import { dirname, resolve } from "node:path";
 import { codeOf, messageOf } from "../errors.ts";
 import { nearest, type OptionFault } from "./fault.ts";
 import { configBytesMax, type Given, givenFromYaml, type Place } from "./given.ts";
-import { type FileReference, resolveOptions } from "./resolve.ts";
+import { resolveOptions } from "./resolve.ts";
+import type { FileReference } from "./scalar.ts";
 import { type Fields, type Program, type Section, type ValueOf, variableOf, variables } from "./table.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -44,9 +45,11 @@ export function loadOptions<F extends Fields>(
   });
   found.push(...resolved.faults);
   const value = resolved.value as ValueOf<Section<F>>;
-  // Options can be checked against each other only where each is sound by itself.
-  if (!found.some(isFault)) {
-    for (const fault of program.check(value)) found.push({ ...placeOf(fault.path, resolved.places, whole), ...fault });
+  const broken = found.some(isFault);
+  for (const fault of program.check(value)) {
+    // Beside a fault a default stands in, and what only looks strange because of that is not worth a warning.
+    if (broken && fault.severity === "warning") continue;
+    found.push({ ...placeOf(fault.path, resolved.places, whole), ...fault });
   }
   found.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
   if (found.some(isFault)) return { faults: found };

@@ -1,6 +1,8 @@
 /** The kinds of option values that name a place: files, folders, addresses to listen on, URLs. */
 import { isIPv4, isIPv6 } from "node:net";
 import { resolve } from "node:path";
+import { parseGatewayUrl } from "../address.ts";
+import { Fault, messageOf } from "../errors.ts";
 import type { Kind, Parsed } from "./table.ts";
 
 const pathCharactersMax = 1_000;
@@ -57,34 +59,20 @@ export const listen: Kind<Listen> = {
 /** The URL of a gateway: `mqtts://host:8883`, or `mqtt://127.0.0.1:1883` on this machine. */
 export const mqttUrl: Kind<string> = {
   type: "URL",
-  schema: { type: "string", pattern: "^mqtts?://[^/@?#\\s]+/?$", maxLength: 300 },
+  schema: { type: "string", pattern: "^mqtts?://[^/@?#\\s]+/?$", maxLength: 512 },
   parse(text) {
     const remedy = "write mqtts://host:8883, or mqtt://127.0.0.1:1883 for a gateway on this machine";
-    const url = text.length <= 300 ? URL.parse(text) : null;
-    if (url === null || url.hostname === "") return { why: "it is not a URL", remedy };
-    if (url.protocol !== "mqtt:" && url.protocol !== "mqtts:") {
-      return { why: `the scheme ${url.protocol}// is not spoken here`, remedy };
+    try {
+      parseGatewayUrl(text);
+      return { value: text };
+    } catch (error) {
+      return { why: (error instanceof Fault && error.why) || messageOf(error), remedy };
     }
-    if (url.username !== "" || url.password !== "") {
-      return {
-        why: "it holds credentials, which logs would show",
-        remedy: "use gateway.username and gateway.passwordFile",
-      };
-    }
-    if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
-      return { why: "it holds more than a scheme, a host and a port", remedy };
-    }
-    if (url.protocol === "mqtt:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
-      return {
-        why: "plain MQTT would carry the password and the readings in the clear; it is spoken on loopback only",
-        remedy: `use mqtts://${url.hostname}:8883 and give the gateway a certificate (mqtt.tls in its configuration)`,
-      };
-    }
-    return { value: `${url.protocol}//${url.host}` };
   },
 };
 
-/** True for addresses that cannot leave this machine. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
+/** A name made of a host name, `otherwise` where nothing of it can be used: `Pump_17.example.org` gives `pump_17`. */
+export function nameOfHost(host: string, otherwise: string): string {
+  const name = (host.split(".")[0] ?? "").toLowerCase().replace(/[^a-z0-9_-]/g, "-");
+  return name.replace(/^[-_]+/, "").slice(0, 64) || otherwise;
 }
