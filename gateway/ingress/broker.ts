@@ -1,7 +1,8 @@
 /**
  * The embedded MQTT broker (aedes), for agents only. Who an agent is comes from its credential, never from a payload;
  * each may publish to its own `up` topic, subscribe to its own `down` topic, and nothing else. What arrives is handed on
- * in order, one message at a time per connection; until it has been taken, its connection is read no further (I8).
+ * in order, one message at a time per connection; while too much waits to be taken, the connection is read no further
+ * (I8).
  *
  *     listen → guard → aedes → admission → onMessage          send → aedes → guard → socket
  */
@@ -18,6 +19,10 @@ import { type Listen, type ListenTls, openListeners, type Ports } from "./listen
 
 /** Sessions of one agent: itself, a clone or two, and what a mobile network left half open. */
 const sessionsPerAgentMax = 8;
+/** Messages that wait to be taken, beyond which a session is read no further: one batch is taken, one arrives (I8). */
+const heldBytes = batchBytesMax;
+/** What a message costs beside its payload. */
+const messageOverheadBytes = 1024;
 /** Unsent bytes of one session beyond which messages to it are dropped: a frozen agent costs no more (I8). */
 const downBytesMax = 2 * batchBytesMax;
 /** A connection that takes no bytes for this long is closed; on a slow link the kernel's buffer alone lasts seconds. */
@@ -31,8 +36,8 @@ export interface BrokerOptions {
   readonly tls?: ListenTls | undefined;
   readonly credentials: Credentials;
   /**
-   * Takes a message. Until the promise resolves, the connection is read no further and its next message waits; a
-   * rejection closes the connection.
+   * Takes a message. The next one of its connection waits until the promise resolves, and beyond one batch the socket
+   * is read no further; a rejection closes the connection.
    */
   onMessage(agent: string, payload: Uint8Array): Promise<void> | void;
   /** Called for every session, clones of one agent included. */
@@ -64,6 +69,8 @@ interface Session {
   listens: boolean;
   /** Settles when every message so far has been taken. */
   taken: Promise<void>;
+  /** What the messages that wait to be taken cost in memory. */
+  waitingBytes: number;
 }
 
 /** @throws Fault `config` where an address or certificate cannot be used, `unavailable` where a port cannot be had */
@@ -97,11 +104,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       if (session === undefined || agent === undefined || packet.topic !== topicUp(agent)) {
         return done(new Error(`publishing to ${JSON.stringify(packet.topic.slice(0, 200))} is not allowed`));
       }
-      // aedes writes PUBACK and reads on only after `done`, which makes this the place where a sender is held back.
       const payload = packet.payload as Uint8Array;
+      hold(session, payload.length + messageOverheadBytes);
       session.taken = session.taken.then(() => options.onMessage(agent, payload));
       session.taken.then(
-        () => done(null),
+        () => {
+          hold(session, -payload.length - messageOverheadBytes);
+          done(null);
+        },
         (error: unknown) => done(new Error(`a message was not taken: ${messageOf(error)}`)),
       );
     },
@@ -135,6 +145,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     options.onConnect?.(agent);
   }
 
+  /** aedes itself goes on reading while a message is being authorised, so the guard has to stop (measured). */
+  function hold(session: Session, bytes: number): void {
+    session.waitingBytes += bytes;
+    session.guard.hold(session.waitingBytes >= heldBytes);
+  }
+
   function end(client: Client, why: string): void {
     log.warn({ agent: sessions.get(client)?.identity?.agent, why }, "ended a session");
     sessions.get(client)?.guard.stream.destroy();
@@ -159,7 +175,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         log.warn({ agent, peer: socket.remoteAddress, why }, "ended a connection");
       });
       const client = aedes.handle(guard.stream);
-      sessions.set(client, { guard, admitted, listens: false, taken: Promise.resolve() });
+      sessions.set(client, { guard, admitted, listens: false, taken: Promise.resolve(), waitingBytes: 0 });
       guard.stream.once("close", () => forget(client));
     },
   });

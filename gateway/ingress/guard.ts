@@ -16,6 +16,8 @@ export interface Guard {
   readonly stream: Duplex;
   /** Allows what an authenticated agent may send; before, only control packets pass. */
   admit(): void;
+  /** While held, no more bytes pass to the broker than those it has been offered, at most two chunks of a socket. */
+  hold(held: boolean): void;
 }
 
 const { connect, publish, puback, subscribe, unsubscribe, pingreq, disconnect } = packetType;
@@ -30,6 +32,9 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
   // The first packet must be CONNECT [MQTT-3.1.0-1].
   let types: readonly number[] = [connect];
   let isOpen = true;
+  let isHeld = false;
+  let isFull = false;
+  const flow = (): unknown => (isHeld || isFull || !isOpen ? socket.pause() : socket.resume());
 
   const scan = scanFrames((type, flags, lengthBytes) => {
     const fault = frameFault(types, type, flags, lengthBytes);
@@ -42,7 +47,10 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
     writableHighWaterMark: 64 * 1024,
     // An agent that ends its side has gone: nothing of this protocol is answered after it.
     allowHalfOpen: false,
-    read: () => void socket.resume(),
+    read() {
+      isFull = false;
+      flow();
+    },
     writev(chunks, done) {
       socket.cork();
       chunks.forEach(({ chunk }, index) => {
@@ -55,7 +63,7 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
     },
     destroy(error, done) {
       isOpen = false;
-      socket.pause();
+      flow();
       socket.destroySoon();
       // A frozen peer never takes the rest.
       const linger = env.after(lingerMs, () => socket.destroy());
@@ -72,7 +80,9 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
       stream.destroy();
       return;
     }
-    if (!stream.push(chunk)) socket.pause();
+    if (stream.push(chunk)) return;
+    isFull = true;
+    flow();
   });
   socket.on("end", () => isOpen && stream.push(null));
   socket.on("error", () => stream.destroy());
@@ -81,6 +91,10 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
     stream,
     admit() {
       types = agentTypes;
+    },
+    hold(held) {
+      isHeld = held;
+      flow();
     },
   };
 }
