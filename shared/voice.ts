@@ -132,11 +132,7 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
 
 /** Text from outside must not steer the terminal, so control characters are shown instead of sent. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for here.
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function clean(text: string | undefined): string | undefined {

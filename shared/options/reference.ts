@@ -15,7 +15,7 @@ export function referenceOf(program: Program): string {
     `# Options of ${program.command}`,
     "",
     `The config file is YAML; \`${program.command} init\` writes a sample and \`${program.command} check\` tells every fault`,
-    "in one at once. Environment variables override single options; a list of values is separated by commas.",
+    "of a file at once. Environment variables override single options; a list of values is separated by commas.",
     "",
     "Durations have a unit: `ms`, `s`, `m`, `h`, `d`. Sizes too: `B`, `kB`, `MB`, `GB`, `TB` are decimal, `KiB`, `MiB`, `GiB`,",
     "`TiB` binary. Relative paths start from the folder of the config file, or from the working folder where an environment",

@@ -28,9 +28,11 @@ export function sampleOf(program: Program): string {
 }
 
 function sectionLines(section: Section<Fields>, indent: string): string[] {
-  return Object.entries(section.fields).flatMap(([name, node]) => {
-    const gap = indent === "" || node.node === "section" ? [""] : [];
-    return [...gap, ...nodeLines(name, node, indent)];
+  const fields = Object.entries(section.fields);
+  return fields.flatMap(([name, node], index) => {
+    const before = fields[index - 1]?.[1];
+    const apart = before !== undefined && (before.node === "section" || node.node !== "scalar");
+    return [...(indent === "" || apart ? [""] : []), ...nodeLines(name, node, indent)];
   });
 }
 
@@ -51,7 +53,7 @@ function fieldLines(section: Section<Fields>, indent: string): string[] {
   return Object.entries(section.fields).flatMap(([name, field]) => {
     const standard = field.node === "scalar" && field.default !== undefined ? ` (${field.default})` : "";
     const doc = field.node === "scalar" ? scalarDoc(field) : field.doc;
-    return comment(`- ${name}${standard}: ${doc}`, indent);
+    return comment(`- ${name}${standard}: ${doc}`, indent, "  ");
   });
 }
 
@@ -80,15 +82,15 @@ function yamlText(text: string): string {
   return /^[\w./][^#,[\]{}]*$/.test(text) && !/:\s|:$/.test(text) ? text : `'${text.replaceAll("'", "''")}'`;
 }
 
-function comment(text: string, indent: string): string[] {
+/** Wraps an explanation; the lines after the first hang by `hang`. */
+function comment(text: string, indent: string, hang = ""): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
     if (line !== "" && indent.length + 2 + line.length + 1 + word.length > lineWidth) {
       lines.push(line);
-      line = "";
-    }
-    line = line === "" ? word : `${line} ${word}`;
+      line = `${hang}${word}`;
+    } else line = line === "" ? word : `${line} ${word}`;
   }
   return [...lines, line].map((part) => `${indent}# ${part}`);
 }

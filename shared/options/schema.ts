@@ -10,6 +10,12 @@ export function schemaOf(program: Program): JsonSchema {
   };
 }
 
+/** The schema as the text of a file; short lists stand in one line, as the formatter of this project wants them. */
+export function schemaTextOf(program: Program): string {
+  const text = JSON.stringify(schemaOf(program), null, 2);
+  return `${text.replace(/\[\s+("[^[\]{}]*")\s+\]/g, (_, items: string) => `[${items.replace(/\s*\n\s*/g, " ")}]`)}\n`;
+}
+
 function nodeSchema(node: TableNode): JsonSchema {
   if (node.node === "scalar") {
     const standard = node.default === undefined ? {} : { default: defaultValue(node.kind.schema, node.default) };

@@ -1,0 +1,28 @@
+/**
+ * Writes what is generated from the option tables: sample configurations, reference pages and JSON Schemas.
+ * Run it after every change of a table: `node packaging/reference.ts`. A test fails where a file is stale.
+ */
+import { writeFileSync } from "node:fs";
+import { agentProgram } from "../agent/options.ts";
+import { gatewayProgram } from "../gateway/options.ts";
+import { referenceOf } from "../shared/options/reference.ts";
+import { sampleOf } from "../shared/options/sample.ts";
+import { schemaTextOf } from "../shared/options/schema.ts";
+
+/** Every generated file: its path from the top of the project, and its text. */
+export function generatedFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const [name, program] of [
+    ["agent", agentProgram],
+    ["gateway", gatewayProgram],
+  ] as const) {
+    files.set(`packaging/${name}.yaml`, sampleOf(program));
+    files.set(`docs/reference/${name}.md`, referenceOf(program));
+    files.set(`docs/reference/${name}.schema.json`, schemaTextOf(program));
+  }
+  return files;
+}
+
+if (import.meta.main) {
+  for (const [path, text] of generatedFiles()) writeFileSync(new URL(`../${path}`, import.meta.url), text);
+}
