@@ -3,8 +3,8 @@
  * the unit of storage, transport and dedupe, and is carried byte for byte from the store to the forwarder. What stands
  * in the bytes is described in FORMAT.md; this file holds what stands beside them.
  */
-import { crc32 } from 'node:zlib';
-import type { Chain } from '../chain.ts';
+import { crc32 } from "node:zlib";
+import type { Chain } from "../chain.ts";
 
 /** Codec ids. A reader that meets another id must neither drop nor guess: it says `unsupported`. */
 export const codecLoss = 0;

@@ -2,7 +2,7 @@
  * The columnar form of a block's readings: what the codec encodes and decodes, what merging concatenates and what the
  * forwarder writes out. Rows keep the order of their seqs.
  */
-import type { Value } from '../reading.ts';
+import type { Value } from "../reading.ts";
 
 /** A series of a block: what its readings have in common. */
 export interface Series {

@@ -1,9 +1,17 @@
-/** Columns to blocks. */
-import { crc32, zstdCompressSync } from "node:zlib";
+/** Columns to blocks, as FORMAT.md describes them. */
+import { constants, crc32, zstdCompressSync } from "node:zlib";
 import { blockBytesMax, blockRawBytesMax, blockReadingsMax } from "../limits.ts";
 import { codecColumns, codecColumnsZstd } from "./block.ts";
-import type { Columns } from "./columns.ts";
+import type { Columns, Series } from "./columns.ts";
 import { sliceColumns } from "./gather.ts";
+import { createRangeEncoder } from "./range-encoder.ts";
+import { encodeRowSeries } from "./row-series.ts";
+import { groupRows } from "./rows.ts";
+import { encodeSeries } from "./series.ts";
+import { encodeText } from "./text.ts";
+import { encodeTimes } from "./times.ts";
+import { encodeValues } from "./values.ts";
+import { pushVarint } from "./varint.ts";
 
 /** A block's bytes and what the head beside them says of them; seqs and chains are the store's to give. */
 export interface EncodedBlock {
@@ -17,35 +25,92 @@ export interface EncodedBlock {
   readonly maxUs: number;
 }
 
+/** Shorter text is not worth a call to zstd, which takes about 15 µs. */
+const zstdTextMin = 96;
+/** Without the content size, which the head beside the block bounds already. */
+const zstdOptions = {
+  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_contentSizeFlag]: 0 },
+};
+
+/** Encoding runs from start to end without a break, so that one coder serves all blocks. */
+const coder = createRangeEncoder();
+
 /** The rows as blocks within the limits, in order; none for no rows. */
 export function encodeBlocks(columns: Columns): EncodedBlock[] {
-  if (columns.count === 0) return [];
-  if (columns.count <= blockReadingsMax) {
-    const block = encodeBlock(columns);
-    if (block.rawBytes <= blockRawBytesMax && block.bytes.length <= blockBytesMax) return [block];
-  }
-  const middle = columns.count >>> 1;
-  return [
-    ...encodeBlocks(sliceColumns(columns, 0, middle)),
-    ...encodeBlocks(sliceColumns(columns, middle, columns.count)),
-  ];
+  const blocks: EncodedBlock[] = [];
+  appendBlocks(blocks, columns, 0, columns.count);
+  return blocks;
+}
+
+function appendBlocks(blocks: EncodedBlock[], columns: Columns, from: number, to: number): void {
+  if (from === to) return;
+  let end = to;
+  if (to - from <= blockReadingsMax) {
+    const isAll = from === 0 && to === columns.count;
+    const block = encodeBlock(isAll ? columns : sliceColumns(columns, from, to));
+    // One reading always fits: it is at most 64 kB, and its overhead some ten bytes.
+    if (block.rawBytes <= blockRawBytesMax && block.bytes.length <= blockBytesMax) {
+      blocks.push(block);
+      return;
+    }
+    end = from + ((to - from) >>> 1);
+  } else end = from + blockReadingsMax;
+  appendBlocks(blocks, columns, from, end);
+  appendBlocks(blocks, columns, end, to);
 }
 
 function encodeBlock({ count, series, rowSeries, timesUs, values }: Columns): EncodedBlock {
-  const plain = Buffer.from(
-    JSON.stringify([
-      series,
-      [...rowSeries.subarray(0, count)],
-      [...timesUs.subarray(0, count)],
-      values
-        .slice(0, count)
-        .map((value) =>
-          value instanceof Uint8Array ? [Buffer.from(value).toString("base64")] : Object.is(value, -0) ? null : value,
-        ),
-    ]),
-  );
-  const small = zstdCompressSync(plain);
-  const bytes = small.length < plain.length ? small : plain;
+  const { used, numbers } = numberSeries(series, rowSeries, count);
+  const texts: string[] = [];
+  const blobs: Uint8Array[] = [];
+  coder.start();
+  for (const one of used) encodeSeries(coder, one, texts);
+  encodeRowSeries(coder, numbers, count, used.length);
+  const grouped = groupRows(numbers, count, used.length);
+  encodeTimes(coder, timesUs, numbers, count, grouped);
+  for (let s = 0; s < used.length; s++) {
+    encodeValues(coder, values, grouped.rows, grouped.starts[s]!, grouped.starts[s + 1]!, texts, blobs);
+  }
+  const coded = coder.finish();
+  const text = encodeText(texts, blobs);
+  const packed = text.length < zstdTextMin ? text : zstdCompressSync(text, zstdOptions);
+  const isPacked = packed.length < text.length;
+  const head: number[] = [];
+  pushVarint(head, count);
+  pushVarint(head, used.length);
+  pushVarint(head, coded.length);
+  const bytes = joinBytes(head, coded, isPacked ? packed : text);
+  const codec = isPacked ? codecColumnsZstd : codecColumns;
+  const rawBytes = head.length + coded.length + text.length;
+  return { count, codec, rawBytes, crc: crc32(bytes), bytes, ...timeSpan(timesUs, count) };
+}
+
+/** The series that rows use, numbered by first appearance, which is what row-series.ts foretells by. */
+function numberSeries(
+  series: readonly Series[],
+  rowSeries: Uint16Array,
+  count: number,
+): { used: Series[]; numbers: Uint16Array } {
+  const numberOf = new Int32Array(series.length).fill(-1);
+  const used: Series[] = [];
+  const numbers = new Uint16Array(count);
+  for (let row = 0; row < count; row++) {
+    const index = rowSeries[row] as number;
+    if (numberOf[index] === -1) numberOf[index] = used.push(series[index] as Series) - 1;
+    numbers[row] = numberOf[index] as number;
+  }
+  return { used, numbers };
+}
+
+function joinBytes(head: readonly number[], coded: Uint8Array, text: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(head.length + coded.length + text.length);
+  bytes.set(head, 0);
+  bytes.set(coded, head.length);
+  bytes.set(text, head.length + coded.length);
+  return bytes;
+}
+
+function timeSpan(timesUs: Float64Array, count: number): { minUs: number; maxUs: number } {
   let minUs = timesUs[0] as number;
   let maxUs = minUs;
   for (let row = 1; row < count; row++) {
@@ -53,6 +118,5 @@ function encodeBlock({ count, series, rowSeries, timesUs, values }: Columns): En
     if (timeUs < minUs) minUs = timeUs;
     if (timeUs > maxUs) maxUs = timeUs;
   }
-  const codec = bytes === plain ? codecColumns : codecColumnsZstd;
-  return { count, codec, rawBytes: plain.length, crc: crc32(bytes), bytes, minUs, maxUs };
+  return { minUs, maxUs };
 }
