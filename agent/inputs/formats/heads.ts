@@ -3,6 +3,7 @@
  * their names and labels are checked once and shared by all readings: the hot path allocates one object a reading, and
  * the store can recognise a series by the identity of its labels.
  */
+import { nameBytesMax } from "../../../shared/limits.ts";
 import { type Reading, readingFault, type Value } from "../../../shared/reading.ts";
 import { badReading } from "./fault.ts";
 
@@ -40,7 +41,7 @@ export function createHeads(): Heads {
     if (found !== undefined) return found;
     // What is too long is refused before it is kept; the exact check follows when the head is made.
     const made: Node = { next: undefined, head: undefined };
-    if (text.length > 1_024) return made;
+    if (text.length > nameBytesMax) return made;
     nodes += 1;
     node.next ??= new Map();
     node.next.set(owned(text), made);
