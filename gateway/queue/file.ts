@@ -44,9 +44,11 @@ const tickMsMax = 60_000;
  */
 export function openFileQueue(options: FileQueueOptions): Queue {
   const { folder, env, log } = options;
-  const created = mkdirSync(folder, { recursive: true });
-  if (created !== undefined) syncFolder(dirname(created));
-  const lock = takeLock(join(folder, "queue.lock"), `the queue in ${folder}`);
+  const lock = guarded(() => {
+    const created = mkdirSync(folder, { recursive: true });
+    if (created !== undefined) syncFolder(dirname(created));
+    return takeLock(join(folder, "queue.lock"), `the queue in ${folder}`);
+  });
   const path = join(folder, "positions.db");
   const buffer = Buffer.allocUnsafe(chunkBytes);
   const startMs = env.monoMs();

@@ -61,7 +61,7 @@ export async function* readQueue(options: ReadQueueOptions): AsyncGenerator<Queu
   let file: FileHandle | undefined;
   const ended = () => signal?.aborted === true;
   try {
-    refuseBeyondEnd(rows.last(), cursor);
+    refuseBeyondEnd(rows.last(), rows.at(cursor.segment), cursor);
     while (!ended()) {
       const row: Row | undefined = rows.at(cursor.segment);
       if (row === undefined && file === undefined) {
@@ -129,9 +129,8 @@ function openRows(folder: string) {
   }
 }
 
-function refuseBeyondEnd(last: Row, cursor: QueueCursor): void {
-  const beyond = cursor.segment > last.segment || (cursor.segment === last.segment && cursor.offsetBytes > last.bytes);
-  if (!beyond) return;
+function refuseBeyondEnd(last: Row, row: Row | undefined, cursor: QueueCursor): void {
+  if (cursor.segment <= last.segment && (row === undefined || cursor.offsetBytes <= row.bytes)) return;
   throw new Fault("usage", {
     what: `segment ${cursor.segment}, byte ${cursor.offsetBytes} is beyond the end of the queue`,
     why: `its last line ends at segment ${last.segment}, byte ${last.bytes}`,

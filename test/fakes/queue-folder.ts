@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { FileQueueOptions } from "../../gateway/queue/file.ts";
 import { readQueue } from "../../gateway/queue/read.ts";
-import { realEnv } from "../../shared/env.ts";
+import { type Env, realEnv } from "../../shared/env.ts";
 import type { Line } from "./outcomes.ts";
 
 /** A folder that is removed after the test. */
@@ -39,4 +39,38 @@ export async function readLines(folder: string): Promise<Line[]> {
   const lines: Line[] = [];
   for await (const chunk of readQueue({ folder, follow: false })) lines.push(...parseLines(chunk.lines));
   return lines;
+}
+
+/** An environment whose monotonic clock moves by hand; timers fire when it passes them. */
+export function handEnv(): Env & { advance(ms: number): void } {
+  let now = 1000;
+  const timers = new Set<{ due: number; action: () => void }>();
+  return {
+    ...realEnv(),
+    monoMs: () => now,
+    after(delayMs, action) {
+      const timer = { due: now + delayMs, action };
+      timers.add(timer);
+      return { cancel: () => void timers.delete(timer) };
+    },
+    advance(ms) {
+      const end = now + ms;
+      for (;;) {
+        const next = [...timers].filter(({ due }) => due <= end).sort((a, b) => a.due - b.due)[0];
+        if (next === undefined) break;
+        timers.delete(next);
+        now = Math.max(now, next.due);
+        next.action();
+      }
+      now = end;
+    },
+  };
+}
+
+/** Resolves as soon as `holds` does; fails after ten seconds. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const end = performance.now() + 10_000; !holds(); ) {
+    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
