@@ -49,6 +49,12 @@ export interface Report {
   readonly spans: readonly Span[];
 }
 
+/** Lanes that are full and forwarded, and the floor of their store that takes their place. */
+export interface Forgetting {
+  readonly floor: Floor;
+  readonly lanes: readonly Lane[];
+}
+
 export interface JournalUsage {
   /** Blocks, readings and bytes that wait for the forwarder. */
   readonly blocks: number;
@@ -67,18 +73,25 @@ export interface Journal {
   ask(agent: string, entry: AskEntry): Promise<Answer>;
   /** Takes what is new of a batch; resolves after the fsync. Blocks have been checked by ingress (CRC, length, codec). */
   take(agent: string, batch: Batch): Promise<Answer>;
-  /** Entries with an id above `after` in order, at most about `bytesMax` of block bytes (at least one entry). */
-  read(after: number, bytesMax: number): readonly JournalEntry[];
+  /**
+   * The oldest entries that wait, in order, within both limits but at least one where any waits. Reading deletes
+   * nothing: what `settle` or `cut` has not taken away comes again.
+   */
+  read(bytesMax: number, readingsMax: number): readonly JournalEntry[];
   /** Calls `listener` whenever entries were added. */
   onAdded(listener: () => void): void;
-  /** Takes over positions that the queue has committed, and deletes the entries that are settled by them. */
+  /** Takes over positions that the queue has committed, and deletes the entries that they settle. */
   settle(entryIds: readonly number[], positions: readonly LanePosition[]): Promise<void>;
   /** Cuts a damaged entry out of its position, so that the agent sends it again. */
   cut(entry: JournalEntry): Promise<void>;
-  /** What can be forgotten now: per store a floor and the lanes; empty most of the time. */
-  forgettable(): readonly { floor: Floor; lanes: readonly Lane[] }[];
-  /** Forgets these lanes; the caller has written the floor to the queue's metadata in the same order as PROTOCOL §8. */
-  forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
+  /**
+   * What can be forgotten now: per store a floor and its lanes; empty most of the time. From here on the journal takes
+   * nothing new of these lanes (it answers `busy`) until `forget` was called: what came in between would stand in the
+   * queue without the positions that keep the rest from coming twice.
+   */
+  forgettable(): readonly Forgetting[];
+  /** Forgets these lanes; the caller has written the floor to the queue before, in the step that deletes the positions. */
+  forget(forgetting: Forgetting): Promise<void>;
   /** Fills open seqs of a lane with a loss record: an operator's act. Returns how many seqs it filled. */
   declareLost(lane: Lane, spans: readonly Span[], reason: "store-lost" | "journal-lost"): Promise<number>;
   reports(): readonly Report[];

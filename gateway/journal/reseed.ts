@@ -1,0 +1,108 @@
+/**
+ * What a journal does when it may have gone back (PROTOCOL.md §8): its positions become what the queue has plus what
+ * still waits here, under a new journal id. The same serves a new journal, a damaged row and a queue that lost records:
+ * whatever neither side can show is missing, and what is missing comes again.
+ */
+import { add, beyond, clip, gaps, type Ranges, union } from "../../shared/ranges.ts";
+import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
+import { type LaneRow, laneKey } from "./lanes.ts";
+import type { Tables } from "./tables.ts";
+
+export type SeedingQueue = Pick<Queue, "groupId" | "positions" | "floors" | "forwarded">;
+
+/** Unites positions and floors with the queue's; inside a transaction. */
+export function reseed(tables: Tables, queue: SeedingQueue): void {
+  const { lanes, stores } = tables;
+  for (const floor of queue.floors()) stores.raiseFloor(floor);
+  const positions = new Map<string, LanePosition>();
+  for (const position of queue.positions()) positions.set(laneKey(position.lane), position);
+  const kept = lanes.ids().filter((id) => {
+    const stays = mayStay(tables, id, positions);
+    if (!stays) lanes.remove(id);
+    return stays;
+  });
+  const waiting = waitingRanges(tables, kept);
+  for (const id of kept) {
+    const row = lanes.byId(id) as LaneRow;
+    const forwarded = positions.get(laneKey(row.lane))?.forwarded ?? [];
+    positions.delete(laneKey(row.lane));
+    const { ranges, count } = waiting.get(id) ?? { ranges: [], count: 0 };
+    const journaled = union(forwarded, ranges);
+    const version = row.version === 0 && journaled.length === 0 ? 0 : row.version + 1;
+    lanes.save({ ...row, version, waiting: count, journaled, forwarded });
+  }
+  for (const { lane, storeId, run, forwarded } of positions.values()) {
+    const row = lanes.create(lane, storeId, run);
+    lanes.save({ ...row, version: 1, journaled: forwarded, forwarded });
+  }
+}
+
+/**
+ * False for a lane at or below the floor that the queue does not know, since it may have been forgotten there, and for a
+ * damaged row: nobody knows whose its entries are.
+ */
+function mayStay(tables: Tables, id: number, positions: ReadonlyMap<string, unknown>): boolean {
+  try {
+    const row = tables.lanes.byId(id);
+    if (row === undefined) return false;
+    return positions.has(laneKey(row.lane)) || row.run > tables.stores.floorOf(row.lane.agent, row.storeId);
+  } catch {
+    return false;
+  }
+}
+
+/** Per lane, what its entries hold. Damaged heads and entries of no lane are removed: they come again. */
+function waitingRanges(tables: Tables, laneIds: readonly number[]): Map<number, { ranges: Ranges; count: number }> {
+  const found = new Map<number, { ranges: Ranges; count: number }>();
+  const known = new Set(laneIds);
+  const unusable: number[] = [];
+  for (const { id, laneId, range, intact } of tables.entries.heads()) {
+    const sum = found.get(laneId) ?? { ranges: [], count: 0 };
+    const open = gaps(sum.ranges, range.first, range.last);
+    if (!intact || !known.has(laneId) || open.length === 0) {
+      unusable.push(id);
+      continue;
+    }
+    const ranges = open.reduce((all, span) => add(all, clip(range, span)), sum.ranges);
+    found.set(laneId, { ranges, count: sum.count + 1 });
+  }
+  for (const id of unusable) tables.entries.remove(id);
+  return found;
+}
+
+export interface Comparison {
+  /** The queue has what this journal does not know: the journal went back. */
+  readonly journalBehind: boolean;
+  /** The journal knows as forwarded what the queue does not have: the queue lost records. */
+  readonly queueBehind: boolean;
+  /** Lanes that the queue has forgotten already: a stop came between its step and the journal's. */
+  readonly forgotten: readonly number[];
+}
+
+/** Compares the journal's positions with the queue's, at open. Throws Fault `damaged` for a damaged row. */
+export function compare(tables: Tables, queue: SeedingQueue): Comparison {
+  const { lanes, stores } = tables;
+  const floors = new Map<string, number>();
+  for (const { agent, storeId, run } of queue.floors()) floors.set(`${agent} ${storeId}`, run);
+  const unseen = new Map<string, Lane>();
+  for (const { lane } of queue.positions()) unseen.set(laneKey(lane), lane);
+  const forgotten: number[] = [];
+  let journalBehind = false;
+  let queueBehind = false;
+  for (const id of lanes.ids()) {
+    const row = lanes.byId(id) as LaneRow;
+    const inQueue = queue.forwarded(row.lane);
+    unseen.delete(laneKey(row.lane));
+    if (beyond(inQueue, row.journaled).length > 0) journalBehind = true;
+    if (beyond(row.forwarded, inQueue).length === 0) continue;
+    const isForgotten = inQueue.length === 0 && row.run <= (floors.get(`${row.lane.agent} ${row.storeId}`) ?? 0);
+    if (isForgotten && row.waiting === 0) forgotten.push(id);
+    else queueBehind = true;
+  }
+  for (const [key, run] of floors) {
+    const [agent, storeId] = key.split(" ") as [string, string];
+    // A floor above ours without an interrupted forgetting: the lanes it took were gone here before they were known.
+    if (run > stores.floorOf(agent, storeId) && forgotten.length === 0) journalBehind = true;
+  }
+  return { journalBehind: journalBehind || unseen.size > 0, queueBehind, forgotten };
+}

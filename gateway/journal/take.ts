@@ -1,0 +1,159 @@
+/** What a transaction does with a batch, with what the queue has settled, and with what an operator declares lost. */
+import { type Block, codecLoss } from "../../shared/block/block.ts";
+import { type LossReason, lossBlock } from "../../shared/block/loss.ts";
+import { Fault } from "../../shared/errors.ts";
+import { rangesMax } from "../../shared/limits.ts";
+import type { Batch, Clock, NackReason } from "../../shared/protocol/messages.ts";
+import { add, beyond, clip, gaps, type Range, type Span, sizeOf, subtract, union } from "../../shared/ranges.ts";
+import type { Lane, LanePosition } from "../queue/queue.ts";
+import { judge } from "./dedupe.ts";
+import type { Answer, JournalEntry, LaneState, Refusal } from "./journal.ts";
+import { knownEnd, type LaneRow } from "./lanes.ts";
+import { ensureLane, merged, noteNewest, noteRecord } from "./notes.ts";
+import type { Tables } from "./tables.ts";
+
+/** Hints for agents; PROTOCOL.md §10. */
+export const busyRetryMs = 1_000;
+export const fullRetryMs = 60_000;
+const fragmentedRetryMs = 1_000;
+/** What a block takes beside its bytes: two rows and their indexes. */
+const rowBytes = 256;
+
+export function refusal(reason: NackReason, first: number | null = null, retryAfterMs = 0): Refusal {
+  return { reason, first, retryAfterMs, floor: null };
+}
+
+export function refusedWhole(why: Refusal): Answer {
+  return { state: null, refusals: [why] };
+}
+
+/** The answer about a lane that was forgotten; undefined where it was not. */
+export function expired(tables: Tables, lane: Lane, storeId: string, run: number): Answer | undefined {
+  const floor = tables.stores.floorOf(lane.agent, storeId);
+  if (run > floor || (tables.lanes.find(lane)?.version ?? 0) > 0) return undefined;
+  return refusedWhole({ ...refusal("expired"), floor });
+}
+
+export function stateOf(lane: Lane, row: LaneRow | undefined): LaneState {
+  return { lane, version: row?.version ?? 0, journaled: row?.journaled ?? [], forwarded: row?.forwarded ?? [] };
+}
+
+/**
+ * Takes what is new of a batch (I4).
+ * @param mayTake false where nothing new may come: the disk is full, or the lane is being forgotten
+ */
+export function takeBatch(
+  tables: Tables,
+  agent: string,
+  batch: Batch,
+  mayTake: (lane: Lane, sizeBytes: number) => Refusal | undefined,
+): Answer {
+  const { record } = batch;
+  const lane = { agent, stream: batch.stream, epoch: record.epoch };
+  const tooOld = expired(tables, lane, record.storeId, record.run);
+  if (tooOld !== undefined) return tooOld;
+  noteRecord(tables, agent, record);
+  const found = ensureLane(tables, lane, record.storeId, record.run);
+  if (found === undefined) return refusedWhole(refusal("full", null, fullRetryMs));
+  const row = noteNewest(tables, found, batch.newest);
+
+  const refusals: Refusal[] = [];
+  const pieces: Block[] = [];
+  let journaled = row.journaled;
+  let sizeBytes = 0;
+  for (const block of batch.blocks) {
+    const verdict = judge(journaled, row.forwarded, block, block.codec === codecLoss);
+    if (verdict.kind === "conflict") refusals.push(refusal("conflict", block.first));
+    if (verdict.kind === "fragmented") refusals.push(refusal("fragmented", block.first, fragmentedRetryMs));
+    if (verdict.kind !== "taken") continue;
+    journaled = verdict.ranges;
+    for (const span of verdict.fill) pieces.push(piece(block, span));
+    sizeBytes += (block.bytes.length + rowBytes) * verdict.fill.length;
+  }
+  if (pieces.length === 0) return { state: stateOf(lane, row), refusals };
+  const hindered = mayTake(lane, sizeBytes);
+  if (hindered !== undefined) return refusedWhole(hindered);
+  return { state: stateOf(lane, store(tables, row, pieces, batch.clock, journaled)), refusals };
+}
+
+function store(
+  tables: Tables,
+  row: LaneRow,
+  pieces: readonly Block[],
+  clock: Clock,
+  journaled: LaneRow["journaled"],
+): LaneRow {
+  for (const block of pieces) tables.entries.insert(row.id, block, clock);
+  return tables.lanes.save({ ...row, version: row.version + 1, waiting: row.waiting + pieces.length, journaled });
+}
+
+/** The part of a block that fills `span`: all of it, or a loss record trimmed to a gap. */
+function piece(block: Block, span: Span): Block {
+  const count = span.last - span.first + 1;
+  if (count === block.count) return block;
+  const { before, after } = clip(rangeOf(block), span);
+  return { ...block, first: span.first, count, before, after };
+}
+
+function rangeOf(block: Block): Range {
+  return { first: block.first, last: block.first + block.count - 1, before: block.before, after: block.after };
+}
+
+/** Takes over what the queue has committed. Under one journal id, forwarded only grows. */
+export function settleEntries(tables: Tables, entryIds: readonly number[], positions: readonly LanePosition[]): void {
+  const { lanes, entries } = tables;
+  for (const id of entryIds) {
+    const laneId = entries.remove(id);
+    const row = laneId === undefined ? undefined : lanes.byId(laneId);
+    if (row !== undefined) lanes.save({ ...row, waiting: row.waiting - 1 });
+  }
+  for (const position of positions) {
+    const row = lanes.find(position.lane) ?? lanes.create(position.lane, position.storeId, position.run);
+    const isMore = beyond(row.forwarded, position.forwarded).length === 0;
+    const forwarded = isMore ? position.forwarded : union(position.forwarded, row.forwarded);
+    const journaled = beyond(forwarded, row.journaled).length === 0 ? row.journaled : union(row.journaled, forwarded);
+    lanes.save({ ...row, version: row.version + 1, journaled, forwarded });
+  }
+}
+
+/** Cuts a damaged entry out of its position, except for what the queue has already: what is missing comes again. */
+export function cutEntry(tables: Tables, entry: JournalEntry, forwarded: LaneRow["forwarded"]): void {
+  const { lanes, entries } = tables;
+  const laneId = entries.remove(entry.id);
+  const row = laneId === undefined ? undefined : lanes.byId(laneId);
+  if (row === undefined) return;
+  const range = rangeOf(entry.block);
+  const lost = gaps(union(forwarded, row.forwarded), range.first, range.last);
+  const journaled = lost.reduce((ranges, span) => subtract(ranges, clip(range, span)), row.journaled);
+  lanes.save({ ...row, version: row.version + 1, waiting: row.waiting - 1, journaled });
+}
+
+/**
+ * Fills open seqs that somebody is known to have given out with loss records (I6). Their chains are unknown.
+ * @returns how many seqs were filled
+ */
+export function declare(tables: Tables, lane: Lane, spans: readonly Span[], reason: LossReason): number {
+  const row = tables.lanes.find(lane);
+  if (row === undefined) {
+    throw new Fault("bad-input", { what: `the journal knows nothing of ${lane.agent}/${lane.stream}/${lane.epoch}` });
+  }
+  const known = [{ first: knownEnd(row) + 1, last: Number.MAX_SAFE_INTEGER }];
+  const open = beyond(beyond(merged(spans), known), row.journaled).filter((span) => span.last >= 1);
+  if (open.length === 0) return 0;
+  const journaled = open.reduce((ranges, span) => add(ranges, { ...span, before: null, after: null }), row.journaled);
+  if (journaled.length > rangesMax) {
+    throw new Fault("too-large", {
+      what: `${open.length} gaps cannot be filled at once`,
+      why: `a position has at most ${rangesMax} ranges`,
+      remedy: "declare fewer of them lost, beginning with the lowest",
+    });
+  }
+  const pieces = open.map((span) =>
+    lossBlock(
+      { reason, fromUs: null, toUs: null },
+      { first: span.first, count: span.last - span.first + 1, before: null, after: null, repeated: false },
+    ),
+  );
+  store(tables, row, pieces, { segment: 0, offsetUs: 0, quality: "unsynced" }, journaled);
+  return sizeOf(open);
+}
