@@ -107,7 +107,7 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   function renewOnce(): Promise<void> {
     renewing ??= commits
       .run(0, () => file.renew())
-      .then(file.adopt)
+      .then((renewed) => file.adopt(renewed))
       .finally(() => {
         renewing = undefined;
       });
@@ -149,7 +149,7 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
 
   return {
     groupId: queue.groupId,
-    journalId: file.journalId,
+    journalId: () => file.journalId(),
     async hello(agent: string, hello: Hello) {
       await commits
         .run(0, () => noteHello(file.tables(), agent, hello))

@@ -8,6 +8,9 @@ import type { Ranges, Span } from "../ranges.ts";
 
 export const protocolVersion = 1;
 
+/** First item of each message on the wire (PROTOCOL.md §3). */
+export const wireTypes = { hello: 1, welcome: 2, ask: 3, batch: 4, position: 5, nack: 6 } as const;
+
 /** What a store knows of one of its epochs, and what travels with everything that belongs to it. */
 export interface EpochRecord {
   /** 64 random bits, 16 hexadecimal digits. */
@@ -23,7 +26,8 @@ export interface EpochRecord {
 }
 
 /** How far the times of a block can be trusted. */
-export type ClockQuality = "synced" | "corrected" | "unsynced";
+export const clockQualities = ["synced", "corrected", "unsynced"] as const;
+export type ClockQuality = (typeof clockQualities)[number];
 
 /** The clock segment of a batch: all its blocks were stamped under one wall clock that did not step. */
 export interface Clock {
