@@ -30,6 +30,8 @@ function checkStreams({ streams, inputs }: Options): CrossFault[] {
     ];
   }
   const names = streams.map(({ name }) => name);
+  // A stream without a name has its own fault, and may be the one that is meant.
+  if (names.includes("")) return [];
   const uses = [
     ...(inputs.http.enabled ? [{ path: "inputs.http.stream", stream: inputs.http.stream }] : []),
     ...(inputs.host.enabled ? [{ path: "inputs.host.stream", stream: inputs.host.stream }] : []),

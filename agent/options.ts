@@ -38,7 +38,7 @@ const tail = section("Files that programs append lines to.", {
   pattern: optional(
     pattern,
     "needed with parse: regex only",
-    "'temperature=(?<temperature>[-0-9.]+)'",
+    "temperature=(?<temperature>[-0-9.]+)",
     "The regular expression of parse: regex, with a named group for each series.",
   ),
 });

@@ -73,7 +73,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, source
   request.resume();
   if (!ownHost.test(request.headers.host ?? "")) return sendText(response, 403, "use http://127.0.0.1 or localhost\n");
   if (request.method !== "GET" && request.method !== "HEAD") return sendText(response, 405, "only GET\n");
-  switch (new URL(request.url ?? "/", "http://localhost").pathname) {
+  switch (request.url?.split("?", 1)[0]) {
     case "/healthz": {
       const health = sources.health();
       return sendJson(response, health.status === "failing" ? 503 : 200, health);

@@ -1,5 +1,4 @@
 /** The log: JSON lines on stderr for machines, short lines for a person at a terminal. */
-import { writeSync } from "node:fs";
 import { type DestinationStream, type Logger, pino } from "pino";
 import { Fault } from "./errors.ts";
 
@@ -31,7 +30,7 @@ export function openLog(options: LogOptions): Logger {
 }
 
 function stderrDestination(): DestinationStream {
-  if (process.stderr.isTTY) return { write: (line) => void writeSync(2, humanLine(line)) };
+  if (process.stderr.isTTY) return { write: (line) => void process.stderr.write(humanLine(line)) };
   // Asynchronous, so that a blocked pipe cannot block an acknowledgement; pino flushes it when the process exits.
   return pino.destination({ fd: 2, sync: false, maxLength: waitingBytesMax });
 }
@@ -50,21 +49,28 @@ function codeField(error: Error): unknown {
   return (error as { code?: unknown }).code;
 }
 
-/** One JSON line of the log as a person reads it: time of day, level, message, then the other fields. */
-export function humanLine(line: string): string {
-  const { time, level, program: _, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const head = `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${String(msg ?? "")}`;
-  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${plain(value)}`);
-  return `${head}${rest.join("")}${err === undefined ? "" : humanError(err as Record<string, unknown>)}\n`;
+/** A line of the log as pino writes it, with the serializer above. */
+interface Line {
+  readonly time: string;
+  readonly level: string;
+  readonly program?: string;
+  readonly msg?: string;
+  readonly err?: {
+    readonly what?: string;
+    readonly why?: string;
+    readonly remedy?: string;
+    readonly message?: string;
+    readonly stack?: string;
+  };
 }
 
-function humanError(err: Record<string, unknown>): string {
-  const { what, why, remedy, message, stack } = err;
-  if (what === undefined) return `\n  ${String(stack ?? message)}`;
-  return [what, why, remedy]
-    .filter((part) => part !== undefined)
-    .map((part) => `\n  ${String(part)}`)
-    .join("");
+/** One JSON line of the log as a person reads it: time of day (UTC), level, message, then the other fields. */
+export function humanLine(line: string): string {
+  const { time, level, program: _, msg, err, ...fields } = JSON.parse(line) as Line;
+  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${plain(value)}`);
+  const error = err === undefined ? [] : [err.what, err.why, err.remedy, err.stack ?? err.message];
+  const below = error.filter((part) => part !== undefined).map((part) => `\n  ${part}`);
+  return `${time.slice(11, 19)} ${level.padEnd(5)} ${msg ?? ""}${rest.join("")}${below.join("")}\n`;
 }
 
 function plain(value: unknown): string {
