@@ -1,0 +1,206 @@
+/**
+ * The block rows of the store. A row is the index entry beside the bytes: it says which seqs the bytes hold, so that a
+ * block whose bytes are damaged can still be named (I10). Small bytes lie in the row itself, because a page written per
+ * commit is what flash pays for; larger ones lie in `body`, so that walking the rows reads no bytes.
+ */
+import type { Block, BlockHead } from "../../shared/block/block.ts";
+import type { Chain } from "../../shared/chain.ts";
+import type { Span } from "../../shared/ranges.ts";
+import type { Db } from "../../shared/sqlite.ts";
+
+/** What the agent knows of a block: it waits, a journal of the group has it, or the queue has it. */
+export const pending = 0;
+export const journaled = 1;
+export const forwarded = 2;
+export type BlockState = typeof pending | typeof journaled | typeof forwarded;
+
+/** Largest bytes that stay in the row: a row must fit a quarter of a page or SQLite spills it. */
+const inlineBytesMax = 400;
+/** What a row and its share of pages cost beside the bytes (measured: 90 to 140 B). */
+export const rowBytes = 128;
+/** Rows fetched at once: enough to keep statements cheap, few enough to keep memory flat. */
+export const pageRows = 256;
+
+export interface BlockRow extends BlockHead {
+  readonly run: number;
+  /** Id of the stream in this store. */
+  readonly stream: number;
+  readonly state: BlockState;
+  readonly segment: number;
+  /** Bounds of the times of its readings, µs; null where a loss record knows none. */
+  readonly minUs: number | null;
+  readonly maxUs: number | null;
+  readonly sizeBytes: number;
+  /** Key in `body`; null where the bytes are in the row. */
+  readonly body: number | null;
+}
+
+/** A block row before it has a place to keep its bytes. */
+export type NewRow = Omit<BlockRow, "sizeBytes" | "body">;
+
+export interface BlockTable {
+  insert(row: NewRow, bytes: Uint8Array): void;
+  /** Gives a block another name; its bytes stay where they are. */
+  rename(row: BlockRow, name: { run: number; first: number; before: Chain; after: Chain }): void;
+  remove(row: BlockRow): void;
+  setState(row: BlockRow, state: BlockState): void;
+  /** The bytes as stored, unchecked; undefined where they are missing. */
+  bytes(row: BlockRow): Uint8Array | undefined;
+  /** The row that holds `seq`. */
+  holding(run: number, stream: number, seq: number): BlockRow | undefined;
+  /** The last row of a lane. */
+  last(run: number, stream: number): BlockRow | undefined;
+  /** The rows that touch a span, in order. Rows may be changed while walking. */
+  within(run: number, stream: number, span: Span): Iterable<BlockRow>;
+  /** The rows that start at `first` or later, at most `limit`. */
+  page(run: number, stream: number, first: number, limit?: number): BlockRow[];
+}
+
+interface RawRow {
+  run: number;
+  stream: number;
+  first: number;
+  count: number;
+  state: number;
+  codec: number;
+  raw_bytes: number;
+  crc: number;
+  repeated: number;
+  segment: number;
+  min_us: number | null;
+  max_us: number | null;
+  chain_before: Buffer | null;
+  chain_after: Buffer | null;
+  size_bytes: number;
+  body: number | null;
+}
+
+export function chainBlob(chain: Chain): Buffer | null {
+  return chain === null ? null : Buffer.from(chain, "hex");
+}
+
+export function blobChain(blob: Buffer | null): Chain {
+  return blob === null ? null : blob.toString("hex");
+}
+
+function fromRaw(raw: RawRow): BlockRow {
+  return {
+    run: raw.run,
+    stream: raw.stream,
+    first: raw.first,
+    count: raw.count,
+    state: raw.state as BlockState,
+    codec: raw.codec,
+    rawBytes: raw.raw_bytes,
+    crc: raw.crc,
+    repeated: raw.repeated === 1,
+    segment: raw.segment,
+    minUs: raw.min_us,
+    maxUs: raw.max_us,
+    before: blobChain(raw.chain_before),
+    after: blobChain(raw.chain_after),
+    sizeBytes: raw.size_bytes,
+    body: raw.body,
+  };
+}
+
+const columns = `run, stream, first, count, state, codec, raw_bytes, crc, repeated, segment, min_us, max_us,
+  chain_before, chain_after, size_bytes, body`;
+
+export function openBlocks(db: Db): BlockTable {
+  const insertRow = db.prepare(`INSERT INTO block(${columns}, bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`);
+  const insertBody = db.prepare("INSERT INTO body(bytes) VALUES (?)");
+  const removeRow = db.prepare("DELETE FROM block WHERE run=? AND stream=? AND first=?");
+  const removeBody = db.prepare("DELETE FROM body WHERE id=?");
+  const renameRow = db.prepare(
+    `UPDATE block SET run=?, first=?, chain_before=?, chain_after=?, state=0, repeated=1
+     WHERE run=? AND stream=? AND first=?`,
+  );
+  const stateOf = db.prepare("UPDATE block SET state=? WHERE run=? AND stream=? AND first=?");
+  const inlineBytes = db.prepare("SELECT bytes FROM block WHERE run=? AND stream=? AND first=?").pluck();
+  const bodyBytes = db.prepare("SELECT bytes FROM body WHERE id=?").pluck();
+  const atOrBelow = db.prepare(
+    `SELECT ${columns} FROM block WHERE run=? AND stream=? AND first<=? ORDER BY first DESC LIMIT 1`,
+  );
+  const pageFrom = db.prepare(
+    `SELECT ${columns} FROM block WHERE run=? AND stream=? AND first>=? ORDER BY first LIMIT ?`,
+  );
+  const page = (run: number, stream: number, first: number, limit = pageRows): BlockRow[] =>
+    (pageFrom.all(run, stream, first, limit) as RawRow[]).map(fromRaw);
+  const holding = (run: number, stream: number, seq: number): BlockRow | undefined => {
+    const raw = atOrBelow.get(run, stream, seq) as RawRow | undefined;
+    return raw !== undefined && raw.first + raw.count > seq ? fromRaw(raw) : undefined;
+  };
+
+  return {
+    insert(row, bytes) {
+      const inline = bytes.length <= inlineBytesMax;
+      const body = inline ? null : Number(insertBody.run(bytes).lastInsertRowid);
+      insertRow.run(
+        row.run,
+        row.stream,
+        row.first,
+        row.count,
+        row.state,
+        row.codec,
+        row.rawBytes,
+        row.crc,
+        row.repeated ? 1 : 0,
+        row.segment,
+        row.minUs,
+        row.maxUs,
+        chainBlob(row.before),
+        chainBlob(row.after),
+        bytes.length,
+        body,
+        inline ? bytes : null,
+      );
+    },
+    rename(row, name) {
+      renameRow.run(
+        name.run,
+        name.first,
+        chainBlob(name.before),
+        chainBlob(name.after),
+        row.run,
+        row.stream,
+        row.first,
+      );
+    },
+    remove(row) {
+      removeRow.run(row.run, row.stream, row.first);
+      if (row.body !== null) removeBody.run(row.body);
+    },
+    setState(row, state) {
+      stateOf.run(state, row.run, row.stream, row.first);
+    },
+    bytes(row) {
+      const bytes = row.body === null ? inlineBytes.get(row.run, row.stream, row.first) : bodyBytes.get(row.body);
+      return bytes instanceof Uint8Array ? bytes : undefined;
+    },
+    holding,
+    last(run, stream) {
+      const raw = atOrBelow.get(run, stream, Number.MAX_SAFE_INTEGER) as RawRow | undefined;
+      return raw === undefined ? undefined : fromRaw(raw);
+    },
+    *within(run, stream, span) {
+      let next = holding(run, stream, span.first)?.first ?? span.first;
+      for (;;) {
+        const rows = page(run, stream, next);
+        for (const row of rows) {
+          if (row.first > span.last) return;
+          yield row;
+          next = row.first + row.count;
+        }
+        if (rows.length < pageRows) return;
+      }
+    },
+    page,
+  };
+}
+
+/** The block that a row and its bytes make up. */
+export function toBlock(row: BlockRow, bytes: Uint8Array): Block {
+  const { first, count, before, after, codec, rawBytes, crc, repeated } = row;
+  return { first, count, before, after, codec, rawBytes, crc, repeated, bytes };
+}

@@ -1,0 +1,235 @@
+/**
+ * What the parts of the store share: the tables, the lanes in memory and the one way to change both together. Memory is
+ * a cache of the file: when a transaction fails, it is read again.
+ */
+
+import type { LossReason } from "../../shared/block/loss.ts";
+import type { Env } from "../../shared/env.ts";
+import { hex } from "../../shared/env.ts";
+import type { EpochRecord } from "../../shared/protocol/messages.ts";
+import type { Db } from "../../shared/sqlite.ts";
+import { type BlockRow, type BlockTable, openBlocks } from "./blocks.ts";
+import { type EdgeTable, openEdges } from "./edges.ts";
+import { type EpochRow, type EpochTable, openEpochs } from "./epochs.ts";
+import { type Lane, type LaneTable, openLanes } from "./lanes.ts";
+import { openSegments, type Segments } from "./segments.ts";
+
+/** What to do when a stream has no room: refuse new readings, or let its oldest go with a loss record. */
+export type FullPolicy = "reject" | "drop-oldest";
+
+export interface StreamOptions {
+  readonly name: string;
+  /** 0 is sent first. */
+  readonly priority: number;
+  readonly policy: FullPolicy;
+  /** Bytes of waiting readings this stream may hold; undefined for no bound of its own. */
+  readonly quotaBytes?: number;
+}
+
+/** Live epochs whose lanes are in memory at once; the rest are loaded as these settle (I8). */
+export const loadedEpochsMax = 256;
+
+export interface LiveEpoch {
+  readonly row: EpochRow;
+  /** By stream id. */
+  readonly lanes: Map<number, Lane>;
+}
+
+export interface Core {
+  readonly db: Db;
+  readonly env: Env;
+  readonly streams: readonly StreamOptions[];
+  readonly storeId: string;
+  readonly blocks: BlockTable;
+  readonly edges: EdgeTable;
+  readonly lanes: LaneTable;
+  readonly epochs: EpochTable;
+  readonly segments: Segments;
+  /** The live epochs in memory, by run. */
+  readonly live: Map<number, LiveEpoch>;
+  /** Run of the open epoch; null until the first append of this process. */
+  openRun: number | null;
+  /** Highest run that a gateway said it has forgotten, of this store: a new epoch must lie above it. */
+  floor: number;
+  /** Runs `change` in one transaction with fsync; where it throws, nothing changed, in the file or in memory. */
+  transact<T>(change: () => T): T;
+  streamId(name: string): number;
+  streamName(id: number): string;
+  meta(key: string): string | undefined;
+  setMeta(key: string, value: string | null): void;
+  countLoss(reason: LossReason, readings: number): void;
+  losses(): ReadonlyMap<string, number>;
+  /** Remembers that a block was sent by this process; only in memory, since a restart closes the epoch. */
+  noteSent(row: BlockRow): void;
+  /** True where this process sent the block, or a later one of its lane. */
+  wasSent(row: BlockRow): boolean;
+  /** Copies what is known of a damaged block to a side file and reports it (I10). */
+  quarantine(lane: Lane, row: BlockRow, bytes: Uint8Array | undefined): void;
+  /** Reads the lanes of live epochs into memory up to the limit. */
+  loadLanes(): void;
+}
+
+export function openCore(db: Db, env: Env, streams: readonly StreamOptions[], quarantine: Core["quarantine"]): Core {
+  const blocks = openBlocks(db);
+  const lanes = openLanes(db, blocks);
+  const epochs = openEpochs(db);
+  const segments = openSegments(db, env);
+  const live = new Map<number, LiveEpoch>();
+  const ids = new Map<string, number>();
+  const names = new Map<number, string>();
+  // Kept apart from the lanes: reading these again after a failed transaction must not forget what was sent.
+  const sentThrough = new Map<string, number>();
+  const getMeta = db.prepare("SELECT value FROM meta WHERE key=?").pluck();
+  const putMeta = db.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES (?,?)");
+  const dropMeta = db.prepare("DELETE FROM meta WHERE key=?");
+  const allStreams = db.prepare("SELECT id, name FROM stream");
+  const addStream = db.prepare("INSERT INTO stream(name) VALUES (?)");
+  const addLoss = db.prepare(
+    `INSERT INTO tally(reason, readings) VALUES (?,?)
+     ON CONFLICT(reason) DO UPDATE SET readings = readings + excluded.readings`,
+  );
+  const allLosses = db.prepare("SELECT reason, readings FROM tally").raw();
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const commit = db.prepare("COMMIT");
+  const rollback = db.prepare("ROLLBACK");
+
+  const core: Core = {
+    db,
+    env,
+    streams,
+    storeId: getMeta.get("store_id") as string,
+    blocks,
+    edges: openEdges(db),
+    lanes,
+    epochs,
+    segments,
+    live,
+    openRun: null,
+    floor: 0,
+    transact(change) {
+      const openRun = core.openRun;
+      begin.run();
+      try {
+        const result = change();
+        commit.run();
+        return result;
+      } catch (error) {
+        // SQLite rolls back by itself on some errors (FULL, IOERR); then there is nothing left to roll back.
+        if (db.inTransaction) rollback.run();
+        core.openRun = openRun;
+        reload();
+        throw error;
+      }
+    },
+    streamId(name) {
+      const known = ids.get(name);
+      if (known !== undefined) return known;
+      const id = Number(addStream.run(name).lastInsertRowid);
+      remember(id, name);
+      return id;
+    },
+    streamName: (id) => names.get(id) as string,
+    meta: (key) => {
+      const value = getMeta.get(key);
+      return value === undefined ? undefined : String(value);
+    },
+    setMeta(key, value) {
+      if (value === null) dropMeta.run(key);
+      else putMeta.run(key, value);
+    },
+    countLoss: (reason, readings) => void addLoss.run(reason, readings),
+    losses: () => new Map(allLosses.all() as [string, number][]),
+    noteSent(row) {
+      const lane = `${row.run}/${row.stream}`;
+      sentThrough.set(lane, Math.max(sentThrough.get(lane) ?? 0, row.first));
+    },
+    wasSent: (row) => row.first <= (sentThrough.get(`${row.run}/${row.stream}`) ?? 0),
+    quarantine,
+    loadLanes() {
+      const highest = Math.max(0, ...live.keys());
+      for (const row of epochs.live(highest, loadedEpochsMax - live.size)) load(row);
+    },
+  };
+
+  function remember(id: number, name: string): void {
+    ids.set(name, id);
+    names.set(id, name);
+  }
+
+  function load(row: EpochRow): void {
+    const loaded = new Map<number, Lane>();
+    for (const id of lanes.streamsOf(row.run)) {
+      loaded.set(id, lanes.load(row.run, id, core.streamName(id), row.record.epoch));
+    }
+    live.set(row.run, { row, lanes: loaded });
+  }
+
+  function reload(): void {
+    ids.clear();
+    names.clear();
+    for (const { id, name } of allStreams.all() as { id: number; name: string }[]) remember(id, name);
+    live.clear();
+    segments.reset();
+    core.floor = Number(core.meta("floor") ?? 0);
+    core.loadLanes();
+    const open = core.openRun === null ? undefined : epochs.get(core.openRun);
+    if (open === undefined) core.openRun = null;
+    else if (!live.has(open.run)) load(open);
+  }
+
+  reload();
+  return core;
+}
+
+/** The lanes in memory, oldest epoch first. */
+export function* lanesOf(core: Core): Iterable<Lane> {
+  for (const run of [...core.live.keys()].sort((a, b) => a - b)) {
+    yield* (core.live.get(run) as LiveEpoch).lanes.values();
+  }
+}
+
+export function isOpen(core: Core, lane: Lane): boolean {
+  return lane.run === core.openRun;
+}
+
+/**
+ * Opens a new epoch as the successor of the latest one (I4: its id comes from the kernel, since a user-space generator
+ * repeats itself after a VM snapshot). Must run inside `transact`.
+ */
+export function openEpoch(core: Core, abandoned: readonly string[]): LiveEpoch {
+  const latest = core.epochs.latest();
+  const run = Math.max(latest?.run ?? 0, core.floor) + 1;
+  const record: EpochRecord = {
+    epoch: hex(core.env.randomBytes(8)),
+    storeId: core.storeId,
+    run,
+    predecessor: latest === undefined ? null : { epoch: latest.record.epoch, lastSeqs: lastSeqs(core, latest) },
+    givenUp: abandoned,
+  };
+  core.epochs.insert(record);
+  const opened: LiveEpoch = { row: { run, state: 0, record }, lanes: new Map() };
+  core.live.set(run, opened);
+  core.openRun = run;
+  return opened;
+}
+
+function lastSeqs(core: Core, epoch: EpochRow): Map<string, number> {
+  const lanes =
+    core.live.get(epoch.run)?.lanes.values() ??
+    core.lanes
+      .streamsOf(epoch.run)
+      .map((id) => core.lanes.load(epoch.run, id, core.streamName(id), epoch.record.epoch));
+  return new Map([...lanes].map((lane) => [lane.name, lane.last]));
+}
+
+/** The lane of a stream in the open epoch; opens epoch and lane where needed. Must run inside `transact`. */
+export function openLane(core: Core, streamName: string): Lane {
+  const epoch = core.openRun === null ? openEpoch(core, []) : (core.live.get(core.openRun) as LiveEpoch);
+  const id = core.streamId(streamName);
+  let lane = epoch.lanes.get(id);
+  if (lane === undefined) {
+    lane = core.lanes.create(epoch.row.run, id, streamName, epoch.row.record.epoch);
+    epoch.lanes.set(id, lane);
+  }
+  return lane;
+}

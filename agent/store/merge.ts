@@ -1,0 +1,139 @@
+/**
+ * Small blocks merge once, in the store: a device that appends single readings would otherwise send and keep a block
+ * each. Only neighbours that were never sent merge, since the wire knows a block by its ends; the merged block keeps the
+ * last chain value.
+ */
+import { lastOf } from "../../shared/block/block.ts";
+import type { Columns } from "../../shared/block/columns.ts";
+import { decodeBlock } from "../../shared/block/decode.ts";
+import { type EncodedBlock, encodeBlocks } from "../../shared/block/encode.ts";
+import { mergeColumns } from "../../shared/block/gather.ts";
+import { blockReadingsMax } from "../../shared/limits.ts";
+import { type BlockRow, pending } from "./blocks.ts";
+import type { Core } from "./core.ts";
+import { readBytes } from "./damage.ts";
+import { count, type Lane } from "./lanes.ts";
+
+/** A block below this many readings is worth merging: the codec's ratio is flat from about here (measured). */
+export const mergeReadings = 1_000;
+/** Neighbours merge at the latest when this many wait, however few readings they hold. */
+const mergeBlocksMax = 1_000;
+/** Bytes of one merge before decoding: bounds its memory and its time. */
+const mergeBytesMax = 64 * 1024;
+
+export interface Choice {
+  /** Neighbours worth merging; empty where there are none. */
+  readonly run: readonly BlockRow[];
+  /** Where to look next: behind the run, or at the small blocks at the end that wait for more. */
+  readonly resume: number;
+}
+
+/**
+ * Chooses the first run of neighbours worth merging. Pure.
+ * @param rows blocks of one lane in order
+ * @param isSent whether a block was ever sent
+ */
+export function chooseRun(rows: readonly BlockRow[], isSent: (row: BlockRow) => boolean): Choice {
+  let run: BlockRow[] = [];
+  let readings = 0;
+  let sizeBytes = 0;
+  const end = (): number => lastOf(run[run.length - 1] as BlockRow) + 1;
+  const joins = (row: BlockRow, head: BlockRow): boolean =>
+    row.segment === head.segment &&
+    row.repeated === head.repeated &&
+    row.first === end() &&
+    readings + row.count <= blockReadingsMax &&
+    sizeBytes + row.sizeBytes <= mergeBytesMax;
+  for (const row of rows) {
+    const small = row.state === pending && row.codec !== 0 && row.count < mergeReadings && !isSent(row);
+    if (run[0] !== undefined && !(small && joins(row, run[0]))) {
+      // What would not fit with the next block merges as it is; a single block stays.
+      if (run.length > 1) return { run, resume: end() };
+      run = [];
+      readings = sizeBytes = 0;
+    }
+    if (!small) continue;
+    run.push(row);
+    readings += row.count;
+    sizeBytes += row.sizeBytes;
+    if (run.length > 1 && (readings >= mergeReadings || run.length >= mergeBlocksMax)) return { run, resume: end() };
+  }
+  const tail = rows[rows.length - 1];
+  return { run: [], resume: run[0]?.first ?? (tail === undefined ? 1 : lastOf(tail) + 1) };
+}
+
+/**
+ * Merges one run of small blocks of a lane, if there is one among the rows behind `from`.
+ * @returns whether it merged, and where to look next
+ */
+export function mergeSome(core: Core, lane: Lane, from: number): { merged: boolean; resume: number } {
+  const rows = core.blocks.page(lane.run, lane.stream, from, mergeBlocksMax);
+  if (rows.length === 0) return { merged: false, resume: from };
+  const { run, resume } = chooseRun(rows, core.wasSent);
+  if (run.length > 0) core.transact(() => replaceRun(core, lane, run));
+  return { merged: run.length > 0, resume };
+}
+
+function replaceRun(core: Core, lane: Lane, run: readonly BlockRow[]): void {
+  const parts: Columns[] = [];
+  for (const row of run) {
+    const bytes = readBytes(core, lane, row);
+    if (bytes === undefined) return;
+    parts.push(decodeBlock(row.codec, row.rawBytes, bytes));
+  }
+  const columns = mergeColumns(parts);
+  const [merged, ...more] = encodeBlocks(columns);
+  // Blocks are replaced only by bytes that were seen to hold the same readings.
+  if (merged === undefined || more.length > 0 || !holdsSame(merged, columns)) return;
+  const head = run[0] as BlockRow;
+  const tail = run[run.length - 1] as BlockRow;
+  for (const row of run) {
+    core.blocks.remove(row);
+    count(lane.tallies[pending], row, -1);
+  }
+  core.blocks.insert(
+    {
+      run: lane.run,
+      stream: lane.stream,
+      first: head.first,
+      count: columns.count,
+      state: pending,
+      codec: merged.codec,
+      rawBytes: merged.rawBytes,
+      crc: merged.crc,
+      repeated: head.repeated,
+      segment: head.segment,
+      minUs: merged.minUs,
+      maxUs: merged.maxUs,
+      before: head.before,
+      after: tail.after,
+    },
+    merged.bytes,
+  );
+  count(lane.tallies[pending], { count: columns.count, sizeBytes: merged.bytes.length }, 1);
+  core.lanes.save(lane);
+}
+
+function holdsSame(merged: EncodedBlock, columns: Columns): boolean {
+  const decoded = decodeBlock(merged.codec, merged.rawBytes, merged.bytes);
+  if (decoded.count !== columns.count || decoded.series.length !== columns.series.length) return false;
+  for (let row = 0; row < columns.count; row++) {
+    const a = columns.series[columns.rowSeries[row] as number];
+    const b = decoded.series[decoded.rowSeries[row] as number];
+    if (a?.name !== b?.name || a?.unit !== b?.unit || a?.stamped !== b?.stamped) return false;
+    if (decoded.timesUs[row] !== columns.timesUs[row] || !sameValue(decoded.values[row], columns.values[row]))
+      return false;
+  }
+  return columns.series.every((series, i) => sameLabels(series.labels, decoded.series[i]?.labels));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+  return Object.is(a, b);
+}
+
+function sameLabels(a: Columns["series"][number]["labels"], b: Columns["series"][number]["labels"]): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

@@ -1,0 +1,278 @@
+/**
+ * The store: what the agent has acknowledged, until the queue has it. It works synchronously: a commit returns after its
+ * fsync. Intake appends, uplink reads and settles; both see only this contract.
+ */
+import type { Block } from "../../shared/block/block.ts";
+import type { Columns } from "../../shared/block/columns.ts";
+import { type EncodedBlock, encodeBlocks } from "../../shared/block/encode.ts";
+import type { Env } from "../../shared/env.ts";
+import { Fault } from "../../shared/errors.ts";
+import type { Clock, EpochRecord, Position } from "../../shared/protocol/messages.ts";
+import { type Db, isFull, usedBytes } from "../../shared/sqlite.ts";
+import type { CursorMove } from "../inputs/input.ts";
+import { giveUp } from "./again.ts";
+import { appendBlocks } from "./append.ts";
+import { type BlockRow, pending, rowBytes, toBlock } from "./blocks.ts";
+import { type Core, lanesOf, openCore, type StreamOptions } from "./core.ts";
+import { openCursors } from "./cursors.ts";
+import { readBytes, removeRows } from "./damage.ts";
+import { dropOldest, makeRoom } from "./evict.ts";
+import type { Lane, Tally } from "./lanes.ts";
+import { mergeSome } from "./merge.ts";
+import type { Ballast } from "./room.ts";
+import { type Applied, applyPosition, settleEpoch } from "./settle.ts";
+
+/** Readings for one stream, as one transaction sees them. */
+export interface StreamPart {
+  readonly stream: string;
+  readonly columns: Columns;
+}
+
+export interface StoreOptions {
+  readonly streams: readonly StreamOptions[];
+  readonly quotaBytes: number;
+  /** Told when a block is damaged: where its bytes went is the owner's business (I10). */
+  quarantine(lane: Lane, row: BlockRow, bytes: Uint8Array | undefined): void;
+  /** Absent in the simulator, whose disks have no room to give up. */
+  readonly ballast?: Ballast;
+}
+
+export interface Store {
+  readonly storeId: string;
+  /** Commits readings and cursors in one transaction with fsync (I1). @throws Fault `full` (retryable) or `bad-input` */
+  append(parts: readonly StreamPart[], cursors: readonly CursorMove[]): void;
+  cursor(key: string): string | undefined;
+  cursors(prefix: string): Map<string, string>;
+  /** The record of the open epoch, null until the first append of this process. */
+  openRecord(): EpochRecord | null;
+  record(lane: Lane): EpochRecord;
+  lowestUnsettledRun(): number;
+  /** The lanes of unsettled epochs, oldest epoch first. */
+  lanes(): Lane[];
+  isOpen(lane: Lane): boolean;
+  lane(stream: string, epoch: string): Lane | undefined;
+  /** A page of block rows of a lane that start at `first` or later, in order. */
+  page(lane: Lane, first: number): BlockRow[];
+  /** The block of a row; undefined where it was damaged, which has been dealt with then. */
+  block(lane: Lane, row: BlockRow): Block | undefined;
+  noteSent(row: BlockRow): void;
+  clock(segment: number): Clock;
+  learnTime(gatewayUs: number): void;
+  group(): string | null;
+  setGroup(groupId: string | null): void;
+  apply(lane: Lane, position: Position): Applied;
+  /** NACK `conflict`: somebody else writes under this name. */
+  fork(lane: Lane): void;
+  /** NACK `expired`. */
+  expire(lane: Lane, floor: number): void;
+  /** Appends again all that was not reported forwarded, for a group that is gone. */
+  abandonGroup(): void;
+  /** Merges small blocks for a bounded time. Returns true where there may be more to do. */
+  maintain(): boolean;
+  /** Tells which blocks are in flight, so that room is never made of these. */
+  setInFlight(inFlight: (row: BlockRow) => boolean): void;
+  usage(): StoreUsage;
+  close(): void;
+}
+
+export interface StoreUsage {
+  readonly usedBytes: number;
+  readonly quotaBytes: number;
+  /** Waiting readings by stream. */
+  readonly pending: ReadonlyMap<string, Tally>;
+  readonly delivered: Tally;
+  /** Seqs that no peer has and this store no longer holds. */
+  readonly goneReadings: number;
+  readonly losses: ReadonlyMap<string, number>;
+  /** Earliest time of what waits in the oldest block, µs; null where nothing waits. */
+  readonly oldestUs: number | null;
+}
+
+/** Room kept free for what frees room: its own rows, edges and loss records. */
+const reserveBytes = 256 * 1024;
+/** What is freed at once, so that not every append has to. */
+const evictStepBytes = 128 * 1024;
+
+/** Opens the store on a database that openFile (or the simulator) has prepared. */
+export function openStore(db: Db, env: Env, options: StoreOptions): Store {
+  const core = openCore(db, env, options.streams, options.quarantine);
+  const cursors = openCursors(db);
+  // An epoch that was wholly forwarded while it was open, or never got a block, is settled now that it is closed.
+  core.transact(() => {
+    for (const run of [...core.live.keys()]) settleEpoch(core, run);
+  });
+  let inFlight: (row: BlockRow) => boolean = () => false;
+  const mergeFrom = new Map<string, number>();
+
+  const streamOptions = (name: string): StreamOptions => {
+    const found = options.streams.find((stream) => stream.name === name);
+    if (found !== undefined) return found;
+    throw new Fault("bad-input", {
+      what: `there is no stream "${name}"`,
+      why: `this agent has ${options.streams.map((stream) => stream.name).join(", ")}`,
+      remedy: "use one of these or add it to the configuration",
+    });
+  };
+
+  function reserve(stream: StreamOptions, encoded: readonly EncodedBlock[]): void {
+    const needed = encoded.reduce((sum, block) => sum + block.bytes.length + rowBytes, 0);
+    if (stream.quotaBytes !== undefined) reserveOfStream(stream, stream.quotaBytes, needed);
+    const room = options.quotaBytes - reserveBytes - usedBytes(db);
+    if (needed <= room) return;
+    const freed = makeRoom(core, Math.max(needed - room, evictStepBytes), stream, inFlight);
+    if (freed + room < needed) throw full(stream.name);
+  }
+
+  function reserveOfStream(stream: StreamOptions, quotaBytes: number, needed: number): void {
+    const lanes = [...lanesOf(core)].filter((lane) => lane.name === stream.name);
+    const held = lanes.reduce((sum, lane) => sum + lane.tallies[pending].bytes, 0);
+    let excess = held + needed - quotaBytes;
+    if (excess <= 0) return;
+    if (stream.policy === "reject") throw full(stream.name);
+    for (const lane of lanes) if (excess > 0) excess -= dropOldest(core, lane, excess, inFlight);
+  }
+
+  function appendAll(
+    encoded: readonly { stream: StreamOptions; blocks: EncodedBlock[] }[],
+    moves: readonly CursorMove[],
+  ): void {
+    core.transact(() => {
+      const segment = core.segments.current();
+      for (const { stream, blocks } of encoded) {
+        reserve(stream, blocks);
+        appendBlocks(core, stream.name, blocks, segment);
+      }
+      cursors.move(moves);
+    });
+  }
+
+  return {
+    storeId: core.storeId,
+    append(parts, moves) {
+      const encoded = parts.map((part) => ({ stream: streamOptions(part.stream), blocks: encodeBlocks(part.columns) }));
+      try {
+        appendAll(encoded, moves);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        // The disk is full below the quota. The ballast makes room for the transaction that frees blocks.
+        options.ballast?.drop();
+        const stream = encoded[0]?.stream ?? (options.streams[0] as StreamOptions);
+        const needed = encoded.flatMap((part) => part.blocks).reduce((sum, block) => sum + block.bytes.length, 0);
+        try {
+          core.transact(() => makeRoom(core, needed + evictStepBytes, stream, inFlight));
+          appendAll(encoded, moves);
+        } catch (again) {
+          throw isFull(again) ? full(stream.name, again) : again;
+        } finally {
+          options.ballast?.restore();
+        }
+      }
+    },
+    cursor: cursors.get,
+    cursors: cursors.all,
+    openRecord: () => (core.openRun === null ? null : (core.live.get(core.openRun)?.row.record ?? null)),
+    record: (lane) => core.live.get(lane.run)?.row.record as EpochRecord,
+    lowestUnsettledRun() {
+      const lowest = Math.min(...core.live.keys());
+      return Number.isFinite(lowest) ? lowest : (core.epochs.latest()?.run ?? 0) + 1;
+    },
+    lanes: () => [...lanesOf(core)],
+    isOpen: (lane) => lane.run === core.openRun,
+    lane(stream, epoch) {
+      for (const lane of lanesOf(core)) if (lane.name === stream && lane.epoch === epoch) return lane;
+      return undefined;
+    },
+    page: (lane, first) => core.blocks.page(lane.run, lane.stream, first),
+    block(lane, row) {
+      const bytes = readBytes(core, lane, row);
+      if (bytes !== undefined) return toBlock(row, bytes);
+      core.transact(() => removeRows(core, lane, [row], "corrupt", core.wasSent(row)));
+      return undefined;
+    },
+    noteSent: core.noteSent,
+    clock: core.segments.clock,
+    learnTime: (gatewayUs) => core.transact(() => core.segments.learn(gatewayUs)),
+    group: () => core.meta("group_id") ?? null,
+    setGroup: (groupId) => core.transact(() => core.setMeta("group_id", groupId)),
+    apply: (lane, position) => applyPosition(core, lane, position),
+    fork: (lane) => core.transact(() => giveUp(core, [lane.run], "verified")),
+    expire(lane, floor) {
+      core.transact(() => {
+        core.floor = Math.max(core.floor, floor);
+        core.setMeta("floor", String(core.floor));
+        giveUp(core, [lane.run], "forwarded");
+      });
+    },
+    abandonGroup() {
+      core.transact(() => {
+        const end = core.epochs.latest()?.run ?? 0;
+        for (;;) {
+          const runs = [...core.live.keys()].filter((run) => run <= end).sort((a, b) => a - b);
+          if (runs.length === 0) break;
+          giveUp(core, runs, "forwarded");
+        }
+        core.setMeta("group_id", null);
+      });
+    },
+    maintain() {
+      for (const lane of lanesOf(core)) {
+        const key = `${lane.run}/${lane.stream}`;
+        const from = mergeFrom.get(key) ?? 1;
+        const { merged, resume } = mergeSome(core, lane, from);
+        mergeFrom.set(key, resume);
+        if (merged || resume > from) return true;
+      }
+      return false;
+    },
+    setInFlight(test) {
+      inFlight = test;
+    },
+    usage: () => usageOf(core, options.quotaBytes),
+    close: () => db.close(),
+  };
+}
+
+function full(stream: string, cause?: unknown): Fault {
+  return new Fault("full", {
+    what: `there is no room for stream "${stream}"`,
+    why: cause === undefined ? "its readings wait for the gateway and none may be dropped" : "the disk is full",
+    remedy: "send again later; if the gateway is reachable, room comes back by itself",
+    retryable: true,
+    cause,
+  });
+}
+
+function usageOf(core: Core, quotaBytes: number): StoreUsage {
+  const waiting = new Map<string, Tally>();
+  const delivered: Tally = { blocks: 0, readings: 0, bytes: 0 };
+  let goneReadings = 0;
+  let oldestUs: number | null = null;
+  for (const lane of lanesOf(core)) {
+    const sum = waiting.get(lane.name) ?? { blocks: 0, readings: 0, bytes: 0 };
+    waiting.set(lane.name, sum);
+    addTo(sum, lane.tallies[pending]);
+    addTo(delivered, lane.tallies[1]);
+    addTo(delivered, lane.tallies[2]);
+    for (const span of lane.gone) goneReadings += span.last - span.first + 1;
+    if (lane.tallies[pending].blocks > 0) {
+      const from = (lane.journaled[0]?.first === 1 ? lane.journaled[0].last : 0) + 1;
+      const minUs = core.blocks.holding(lane.run, lane.stream, from)?.minUs ?? null;
+      if (minUs !== null && (oldestUs === null || minUs < oldestUs)) oldestUs = minUs;
+    }
+  }
+  return {
+    usedBytes: usedBytes(core.db),
+    quotaBytes,
+    pending: waiting,
+    delivered,
+    goneReadings,
+    losses: core.losses(),
+    oldestUs,
+  };
+}
+
+function addTo(sum: Tally, tally: Tally): void {
+  sum.blocks += tally.blocks;
+  sum.readings += tally.readings;
+  sum.bytes += tally.bytes;
+}

@@ -1,0 +1,345 @@
+/**
+ * The uplink's loop: carries out the commands of the pure session machine (state.ts) over a link, and lets the store
+ * apply what gateways say. All time, randomness and I/O come from outside, so the simulator runs this very code.
+ */
+
+import { backoffMs, backoffRefusedCapMs } from "../../shared/backoff.ts";
+import type { Env, Timer } from "../../shared/env.ts";
+import { hex } from "../../shared/env.ts";
+import { messageOf } from "../../shared/errors.ts";
+import { gatewaysMax } from "../../shared/limits.ts";
+import { decodeMessage, encodeMessage } from "../../shared/protocol/codec.ts";
+import {
+  type DownMessage,
+  type Nack,
+  type Position,
+  protocolVersion,
+  type UpMessage,
+  type Welcome,
+} from "../../shared/protocol/messages.ts";
+import type { Store } from "../store/store.ts";
+import { askEntry, createAsks } from "./asks.ts";
+import { laneKey } from "./flights.ts";
+import type { ConnectLink, LinkEvents, LinkSession } from "./link.ts";
+import { createSender } from "./sender.ts";
+import { type Command, type Event, initialState, type Phase, step } from "./state.ts";
+
+export interface UplinkOptions {
+  /** Addresses from the configuration; WELCOME adds those of the group. */
+  readonly gateways: readonly string[];
+  readonly agentVersion: string;
+  /** Longest time until WELCOME or an answer to ASK. */
+  readonly answerTimeoutMs: number;
+  /** How long a lone small block waits for company before it is sent. */
+  readonly lingerMs: number;
+  connect(url: string, events: LinkEvents): ReturnType<ConnectLink>;
+  priorityOf(stream: string): number;
+  /** Something that a person should know; the same text may come again. */
+  alarm(text: string): void;
+}
+
+export interface UplinkStatus {
+  readonly phase: Phase;
+  readonly gateway: string | null;
+  readonly group: string | null;
+  /** Wall time of the last position that was applied, µs; null before the first. */
+  readonly lastAckUs: number | null;
+  readonly inFlight: number;
+  readonly resting: number;
+  readonly readingsSent: number;
+  readonly lastProblem: string | null;
+  readonly forks: number;
+  readonly malformed: number;
+}
+
+export interface Uplink {
+  start(): void;
+  stop(): void;
+  /** The store has something new. */
+  appended(): void;
+  status(): UplinkStatus;
+}
+
+/** Silences in a row after which a gateway counts as gone. */
+const patienceMax = 4;
+const tickMs = 1_000;
+
+export function createUplink(store: Store, env: Env, options: UplinkOptions): Uplink {
+  let state = initialState(store.group());
+  let link: LinkSession | undefined;
+  let gateways = shuffled(options.gateways, env);
+  let retry: Timer | undefined;
+  let tick: Timer | undefined;
+  let linger: Timer | undefined;
+  let isSending = false;
+  let pausedUntilMs = 0;
+  let refusals = 0;
+  let greetedMs = 0;
+  let lastAckUs: number | null = null;
+  let lastProblem: string | null = null;
+  let forks = 0;
+  let malformed = 0;
+  const asks = createAsks();
+  const sender = createSender(store, env, options.priorityOf);
+  store.setInFlight(sender.flights.holds);
+
+  const freshNonce = (): string => hex(env.randomBytes(8));
+
+  function alarm(text: string): void {
+    lastProblem = text;
+    options.alarm(text);
+  }
+
+  function dispatch(event: Event): void {
+    const next = step(state, event);
+    state = next.state;
+    for (const command of next.commands) execute(command);
+  }
+
+  function execute(command: Command): void {
+    switch (command.type) {
+      case "connect":
+        connect(gateways[command.gateway % gateways.length] as string);
+        return;
+      case "close":
+        link?.close();
+        link = undefined;
+        tick?.cancel();
+        retry?.cancel();
+        linger?.cancel();
+        linger = undefined;
+        return;
+      case "hello":
+        greetedMs = env.monoMs();
+        send({
+          type: "hello",
+          versions: [protocolVersion],
+          agentVersion: options.agentVersion,
+          nonce: command.nonce,
+          storeId: store.storeId,
+          groupId: state.groupId,
+          open: store.openRecord(),
+          lowestUnsettledRun: store.lowestUnsettledRun(),
+        });
+        return;
+      case "wait":
+        retry = env.after(command.delayMs, () => dispatch({ type: "retry" }));
+        return;
+      case "joined":
+        join(command.welcome, command.newGroup);
+        return;
+      case "apply":
+        apply(command.position);
+        return;
+      case "refused":
+        refused(command.nack);
+        return;
+      case "alarm":
+        alarm(command.text);
+        return;
+    }
+  }
+
+  function connect(url: string): void {
+    // Events of a session that was replaced since mean nothing any more.
+    const isCurrent = (): boolean => link === session;
+    const session = options.connect(url, {
+      up() {
+        if (!isCurrent()) return;
+        scheduleTick();
+        dispatch({ type: "up", nonce: freshNonce() });
+      },
+      message(payload) {
+        if (isCurrent()) receive(payload);
+      },
+      down(down) {
+        if (!isCurrent()) return;
+        lastProblem = down.text;
+        dispatch({ type: "down", reason: down.reason, text: down.text, random: env.random() });
+      },
+    });
+    link = session;
+  }
+
+  function receive(payload: Uint8Array): void {
+    let message: DownMessage;
+    try {
+      message = decodeMessage(payload) as DownMessage;
+    } catch (error) {
+      malformed++;
+      lastProblem = `a message from the gateway was refused: ${messageOf(error)}`;
+      return;
+    }
+    if (message.type !== "welcome" && message.type !== "position" && message.type !== "nack") return;
+    dispatch({ type: "message", message, nonce: freshNonce(), random: env.random() });
+  }
+
+  function send(message: UpMessage): void {
+    void link?.send(encodeMessage(message));
+  }
+
+  function join(welcome: Welcome, newGroup: boolean): void {
+    if (newGroup) store.setGroup(welcome.groupId);
+    store.learnTime(welcome.timeUs);
+    const added = welcome.gateways.filter((url) => !gateways.includes(url));
+    gateways = [...gateways, ...added].slice(0, Math.max(gatewaysMax, options.gateways.length));
+    pausedUntilMs = 0;
+    restart();
+    pump();
+  }
+
+  function apply(position: Position): void {
+    const lane = store.lane(position.stream, position.epoch);
+    if (lane === undefined) return;
+    const goneBefore = lane.gone.length;
+    const applied = store.apply(lane, position);
+    lastAckUs = env.wallUs();
+    refusals = 0;
+    asks.answered(lane);
+    if (applied === "forked") {
+      reportFork(lane.name);
+    } else if (applied === "applied") {
+      sender.answered(lane, position.journaled, state.session?.sendWindow ?? 1);
+      if (lane.gone.length > goneBefore) {
+        alarm(`the journal no longer has readings of stream ${lane.name} that this store has given up`);
+      }
+    }
+    pump();
+  }
+
+  function reportFork(stream: string): void {
+    forks++;
+    alarm(`somebody else writes under this agent's name (stream ${stream}): its readings were appended again`);
+    restart();
+  }
+
+  /** An epoch was given up: what was open is closed now, so every lane is asked for and walked anew. */
+  function restart(): void {
+    sender.begin();
+    asks.begin(store.lanes());
+  }
+
+  function refused(nack: Nack): void {
+    const lane = nack.stream === null || nack.epoch === null ? undefined : store.lane(nack.stream, nack.epoch);
+    lastProblem = `the gateway answered ${nack.reason}`;
+    switch (nack.reason) {
+      case "conflict":
+        if (lane === undefined) return;
+        store.fork(lane);
+        reportFork(lane.name);
+        break;
+      case "expired":
+        if (lane === undefined) return;
+        store.expire(lane, nack.floor ?? 0);
+        restart();
+        break;
+      case "malformed":
+      case "too-large":
+      case "unsupported":
+        if (lane === undefined || nack.first === null) return;
+        sender.flights.drop(laneKey(lane), nack.first);
+        sender.flights.rest(laneKey(lane), nack.first, env.monoMs());
+        sender.rewind(lane);
+        alarm(`the gateway cannot take a block of stream ${lane.name} (${nack.reason}): it is tried again hourly`);
+        break;
+      default:
+        // full, busy, fragmented: everything stays in the store, and the next try comes later each time.
+        if (lane !== undefined && nack.first !== null) sender.flights.drop(laneKey(lane), nack.first);
+        if (lane !== undefined && nack.first === null) sender.flights.dropLane(laneKey(lane));
+        if (lane !== undefined) sender.rewind(lane);
+        pausedUntilMs = Math.max(
+          pausedUntilMs,
+          env.monoMs() + nack.retryAfterMs + backoffMs(refusals++, env.random(), backoffRefusedCapMs),
+        );
+    }
+    pump();
+  }
+
+  /** Asks and sends as much as the session allows. */
+  function pump(): void {
+    const { session, nonce, groupId } = state;
+    if (state.phase !== "syncing" || session === null || nonce === null || groupId === null || isSending) return;
+    const page = asks.nextPage(store.lanes(), store.isOpen, env.monoMs());
+    if (page.length > 0) {
+      send({ type: "ask", nonce, groupId, entries: page.map((lane) => askEntry(store, lane, session.journalId)) });
+    }
+    if (env.monoMs() < pausedUntilMs) return;
+    const batch = sender.next(session, nonce, groupId, asks.isReady);
+    if (batch === undefined || link === undefined) return;
+    isSending = true;
+    const resume = (): void => {
+      isSending = false;
+      pump();
+    };
+    link.send(encodeMessage(batch)).then(resume, resume);
+  }
+
+  function scheduleTick(): void {
+    tick?.cancel();
+    // A time-out is looked at one turn after its timer fired: a stalled disk delays timers and sockets alike, and the
+    // answers that wait in the socket must be read before anything is sent again (I7).
+    tick = env.after(tickMs, () => {
+      tick = env.soon(() => {
+        scheduleTick();
+        checkTimeouts();
+      });
+    });
+  }
+
+  function checkTimeouts(): void {
+    const nowMs = env.monoMs();
+    if (state.phase === "greeting" && nowMs - greetedMs > options.answerTimeoutMs) {
+      silent("WELCOME");
+      return;
+    }
+    if (state.phase !== "syncing") return;
+    const oldestAskMs = asks.oldestMs();
+    const askPatienceMs = Math.max(options.answerTimeoutMs, sender.timeoutMs());
+    if (oldestAskMs !== null && nowMs - oldestAskMs > askPatienceMs) {
+      silent("an answer to ASK");
+      return;
+    }
+    sender.expire();
+    if (sender.patience() > 2 ** patienceMax) silent("an answer to BATCH");
+    else pump();
+  }
+
+  function silent(missing: string): void {
+    lastProblem = `the gateway is silent: ${missing} did not come`;
+    dispatch({ type: "silent", random: env.random() });
+  }
+
+  return {
+    start: () => dispatch({ type: "start" }),
+    stop: () => dispatch({ type: "stop" }),
+    appended() {
+      sender.appended();
+      linger ??= env.after(options.lingerMs, () => {
+        linger = undefined;
+        pump();
+      });
+    },
+    status: () => ({
+      phase: state.phase,
+      gateway: state.session?.gateway ?? null,
+      group: state.groupId,
+      lastAckUs,
+      inFlight: sender.flights.size(),
+      resting: sender.flights.resting(),
+      readingsSent: sender.readingsSent(),
+      lastProblem,
+      forks,
+      malformed,
+    }),
+  };
+}
+
+/** The gateways in an order of this agent's own, so that a fleet spreads over them. */
+function shuffled(urls: readonly string[], env: Env): string[] {
+  const order = [...urls];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(env.random() * (i + 1));
+    [order[i], order[j]] = [order[j] as string, order[i] as string];
+  }
+  return order;
+}
