@@ -63,30 +63,73 @@ function divisorOf(integers: Float64Array, count: number): number {
   return divisor === 0 ? 1 : divisor;
 }
 
-/** The order of differences with the fewest bits. */
+/** A column shorter than this cannot teach the coder its own distribution, so that only its bits count. */
+const learntRowsMin = 64;
+
+/** The order of differences that takes the fewest bits. */
 function cheapestOrder(integers: Float64Array, count: number, least: number, divisor: number): number {
+  const isLearnt = count >= learntRowsMin;
+  for (const classes of classesByOrder) if (isLearnt) classes.fill(0);
+  const [classes0, classes1, classes2] = classesByOrder;
   const scale = 1 / divisor;
-  let costs0 = 0;
-  let costs1 = 0;
-  let costs2 = 0;
+  let bits0 = 0;
+  let bits1 = 0;
+  let bits2 = 0;
+  let widest = 0;
   let previous = integers[0] as number;
   let step = 0;
   for (let i = 1; i < count; i++) {
     const integer = integers[i] as number;
     const difference = integer - previous;
     const change = difference - step;
-    costs0 += costOf((integer - least) * scale);
-    costs1 += costOf(difference * scale);
-    costs2 += costOf(change * scale);
-    if (change > exactMax || change < -exactMax) costs2 = Number.POSITIVE_INFINITY;
+    const magnitude0 = (integer - least) * scale;
+    const magnitude1 = (difference < 0 ? -difference : difference) * scale;
+    const magnitude2 = change < 0 ? -change : change;
+    if (magnitude2 > widest) widest = magnitude2;
+    if (isLearnt) {
+      countClass(classes0, magnitude0);
+      countClass(classes1, magnitude1);
+      countClass(classes2, magnitude2 * scale);
+    } else {
+      // Only differences spend a bit on a sign, and zeros spend hardly anything.
+      bits0 += magnitude0 === 0 ? 0 : 2 + bitLength(magnitude0);
+      bits1 += magnitude1 === 0 ? 0 : 3 + bitLength(magnitude1);
+      bits2 += magnitude2 === 0 ? 0 : 3 + bitLength(magnitude2 * scale);
+    }
     previous = integer;
     step = difference;
   }
-  if (costs0 <= costs1 && costs0 <= costs2) return 0;
-  return costs1 <= costs2 ? 1 : 2;
+  if (isLearnt) {
+    bits0 = bitsOf(classes0, count, 0);
+    bits1 = bitsOf(classes1, count, 1);
+    bits2 = bitsOf(classes2, count, 1);
+  }
+  if (widest > exactMax) bits2 = Number.POSITIVE_INFINITY;
+  if (bits0 <= bits1 && bits0 <= bits2) return 0;
+  return bits1 <= bits2 ? 1 : 2;
 }
 
-/** A number's bits and, unless it is zero, about three more for its length and sign. */
-function costOf(residual: number): number {
-  return residual === 0 ? 0.5 : 3 + bitLength(residual < 0 ? -residual : residual);
+/** How many residuals fell into each class, by order; a class is the bit length and the two bits below the top one. */
+const classesByOrder = [new Int32Array(256), new Int32Array(256), new Int32Array(256)] as const;
+const classesUsed = 54 << 2;
+
+function countClass(classes: Int32Array, magnitude: number): void {
+  let at: number;
+  if (magnitude < 1_073_741_824) {
+    const length = 32 - Math.clz32(magnitude);
+    at = length < 3 ? magnitude : (length << 2) | ((magnitude >> (length - 3)) & 3);
+  } else at = bitLength(magnitude) << 2;
+  classes[at] = (classes[at] as number) + 1;
+}
+
+/** What the coder spends on residuals once it knows how often each class comes, and on the bits below. */
+function bitsOf(classes: Int32Array, count: number, signBits: number): number {
+  let bits = 0;
+  for (let at = 0; at < classesUsed; at++) {
+    const size = classes[at] as number;
+    if (size === 0) continue;
+    const below = at < 12 ? 0 : (at >> 2) - 3;
+    bits += size * (Math.log2(count / size) + below + (at === 0 ? 0 : signBits));
+  }
+  return bits;
 }

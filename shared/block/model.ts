@@ -14,7 +14,7 @@ const rates = Int32Array.from({ length: askedMax + 1 }, (_, asked) => Math.round
 /** What a context becomes after it saw `bit`. */
 export function learn(context: number, bit: number): number {
   const asked = context & 0xff;
-  const p16 = context >>> 8;
+  const p16 = context >> 8;
   // The product stays below 2^31: the error is below 2^16 and halved, the greatest rate is 40,960.
   const error = ((bit << 16) - p16) >> 1;
   const moved = p16 + ((error * (rates[asked] as number)) >> 15);
@@ -23,7 +23,7 @@ export function learn(context: number, bit: number): number {
 
 /** The chance of a 1 in 4,096ths, never 0 and never certain. */
 export function chanceOf(context: number): number {
-  return (context >>> 12) & 0xfff || 1;
+  return (context >> 12) & 0xfff || 1;
 }
 
 /** The width of the range coder's registers: 31 bits, so that JavaScript keeps them in machine words. */
@@ -31,8 +31,8 @@ export const registerBits = 31;
 export const rangeStart = 2 ** 31 - 1;
 /** Below this the range is widened by one byte. */
 export const rangeMin = 2 ** 23;
-/** Most bits that go past the contexts in one step. */
-export const directBitsMax = 8;
+/** Most bits that go past the contexts in one step: what is left of the range still tells nine bits apart. */
+export const directBitsMax = 14;
 
 /** An integer model takes 2,048 contexts: zero or not, sign, the bits below the top one, the bit length as a tree. */
 export const modelSize = 2048;

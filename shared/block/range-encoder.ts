@@ -32,6 +32,8 @@ export interface RangeEncoder {
 
 /** Decisions wait here until the coder runs over them in one tight loop, several times faster than call by call. */
 const waitingMax = 8192;
+/** Most decisions of one integer, without those of its lower bits. */
+const integerSteps = 8;
 
 /** A new encoder; it is reused block after block. */
 export function createRangeEncoder(): RangeEncoder {
@@ -56,23 +58,25 @@ export function createRangeEncoder(): RangeEncoder {
       out = larger;
     }
     const bytes = out;
+    const states = contexts;
+    const steps = waiting;
+    const count = waits;
     let at = size;
     let l = low;
     let r = range;
-    for (let i = 0; i < waits; i++) {
-      const step = waiting[i] as number;
+    for (let i = 0; i < count; i++) {
+      const step = steps[i] as number;
       if (step >= 0) {
-        const context = contexts[step >>> 1] as number;
-        const bound = Math.imul(r >>> 12, chanceOf(context));
-        contexts[step >>> 1] = learn(context, step & 1);
-        if ((step & 1) === 1) r = bound;
-        else {
-          l = (l + bound) | 0;
-          r -= bound;
-        }
+        const context = states[step >> 1] as number;
+        const bound = Math.imul(r >> 12, chanceOf(context));
+        states[step >> 1] = learn(context, step & 1);
+        // Half of all decisions cannot be predicted, by the processor neither: masks cost less than wrong branches.
+        const isOne = -(step & 1);
+        l = (l + (bound & ~isOne)) | 0;
+        r = (bound & isOne) | ((r - bound) & ~isOne);
       } else {
-        r >>>= ~step & 15;
-        l = (l + Math.imul(r, ~step >>> 4)) | 0;
+        r >>= ~step & 15;
+        l = (l + Math.imul(r, ~step >> 4)) | 0;
       }
       if (l < 0) {
         // The sum left its 31 bits: the sign is the carry.
@@ -94,17 +98,16 @@ export function createRangeEncoder(): RangeEncoder {
   function direct(value: number, bits: number): void {
     let left = bits;
     let rest = value;
-    while (left > 24) {
-      const unit = 2 ** (left - 8);
-      const top = Math.floor(rest / unit);
-      put(~((top << 4) | 8));
-      rest -= top * unit;
-      left -= 8;
+    while (left > 28) {
+      left -= directBitsMax;
+      const top = Math.floor(rest / 2 ** left);
+      rest -= top * 2 ** left;
+      put(~((top << 4) | directBitsMax));
     }
     while (left > 0) {
-      const step = Math.min(left, directBitsMax);
+      const step = left < directBitsMax ? left : directBitsMax;
       left -= step;
-      put(~((((rest >>> left) & ((1 << step) - 1)) << 4) | step));
+      put(~((((rest >> left) & ((1 << step) - 1)) << 4) | step));
     }
   }
 
@@ -115,6 +118,18 @@ export function createRangeEncoder(): RangeEncoder {
       put(((at + node) << 1) | bit);
       node = (node << 1) | bit;
     }
+  }
+
+  function mantissa(contexts: number, magnitude: number, length: number): void {
+    const cut = length > 3 ? length - 3 : 0;
+    const top = cut < 22 ? magnitude >>> cut : Math.floor(magnitude / 2 ** cut);
+    if (length === 2) put(((contexts + 1) << 1) | (top & 1));
+    else {
+      const first = (top >> 1) & 1;
+      put(((contexts + 1) << 1) | first);
+      put(((contexts + 2 + first) << 1) | (top & 1));
+    }
+    if (cut > 0) direct(cut < 22 ? magnitude & ((1 << cut) - 1) : magnitude - top * 2 ** cut, cut);
   }
 
   return {
@@ -129,26 +144,26 @@ export function createRangeEncoder(): RangeEncoder {
     tree,
     direct,
     integer(model, memory, value) {
-      const signs = memory >>> 6;
+      const signs = memory >> 6;
       if (value === 0) {
-        put(((model + signs) << 1) | 0);
+        put((model + signs) << 1);
         return memoryAfter(memory, 0, 0);
       }
       const magnitude = value < 0 ? -value : value;
       const length = bitLength(magnitude);
-      put(((model + signs) << 1) | 1);
-      tree(model + lengthAt + ((memory & 62) << 5), 6, length);
-      put(((model + signAt + signs) << 1) | (value < 0 ? 1 : 0));
-      if (length > 1) {
-        const kept = length < 4 ? length - 1 : 2;
-        const cut = length - 1 - kept;
-        const top = cut < 22 ? magnitude >>> cut : Math.floor(magnitude / 2 ** cut);
-        const below = model + mantissaAt + 4 * length;
-        const first = kept === 2 ? (top >>> 1) & 1 : top & 1;
-        put(((below + 1) << 1) | first);
-        if (kept === 2) put(((below + 2 + first) << 1) | (top & 1));
-        if (cut > 0) direct(cut < 22 ? magnitude & ((1 << cut) - 1) : magnitude - top * 2 ** cut, cut);
+      const sign = value < 0 ? 1 : 0;
+      // Written out rather than put step by step: this is what most of the time is spent on.
+      if (waits > waitingMax - integerSteps) drain();
+      const steps = waiting;
+      let at = waits;
+      steps[at++] = ((model + signs) << 1) | 1;
+      const lengths = model + lengthAt + ((memory & 62) << 5);
+      for (let shift = 5; shift >= 0; shift--) {
+        steps[at++] = ((lengths + ((64 | length) >> (shift + 1))) << 1) | ((length >> shift) & 1);
       }
+      steps[at++] = ((model + signAt + signs) << 1) | sign;
+      waits = at;
+      if (length > 1) mantissa(model + mantissaAt + 4 * length, magnitude, length);
       return memoryAfter(memory, value, length);
     },
     finish() {
