@@ -37,6 +37,8 @@ export interface GroupCommit {
    * @throws Fault `busy` where too much waits already, `closed` after `close`
    */
   run<T>(sizeBytes: number, act: () => T): Promise<T>;
+  /** The same without the limits: for the forwarder and the operator, who have one call in flight each. */
+  runAnyway<T>(act: () => T): Promise<T>;
   /** Commits what waits and refuses what comes later. */
   close(): void;
 }
@@ -107,18 +109,23 @@ export function openGroupCommit(env: Env, transactions: Transactions): GroupComm
     });
   }
 
+  function enqueue<T>(sizeBytes: number, act: () => T): Promise<T> {
+    if (ended !== undefined) return Promise.reject(ended);
+    return new Promise<T>((resolve, reject) => {
+      waiting.push({ sizeBytes, act, resolve, reject });
+      waitingBytes += sizeBytes;
+      schedule();
+    });
+  }
+
   return {
-    run<T>(sizeBytes: number, act: () => T): Promise<T> {
-      if (ended !== undefined) return Promise.reject(ended);
-      if (waiting.length >= waitingWorksMax || waitingBytes + sizeBytes > waitingBytesMax) {
-        return Promise.reject(new Fault("busy", { what: "the journal is busy", retryable: true }));
+    run(sizeBytes, act) {
+      if (waiting.length < waitingWorksMax && waitingBytes + sizeBytes <= waitingBytesMax) {
+        return enqueue(sizeBytes, act);
       }
-      return new Promise<T>((resolve, reject) => {
-        waiting.push({ sizeBytes, act, resolve, reject });
-        waitingBytes += sizeBytes;
-        schedule();
-      });
+      return Promise.reject(new Fault("busy", { what: "the journal is busy", retryable: true }));
     },
+    runAnyway: (act) => enqueue(0, act),
     close() {
       while (waiting.length > 0) settleGroup(nextGroup());
       ended = new Fault("closed", { what: "the journal is closed" });

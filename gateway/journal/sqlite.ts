@@ -106,7 +106,7 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   /** One renewal for all that ask in the same turn. */
   function renewOnce(): Promise<void> {
     renewing ??= commits
-      .run(0, () => file.renew())
+      .runAnyway(() => file.renew())
       .then((renewed) => file.adopt(renewed))
       .finally(() => {
         renewing = undefined;
@@ -166,13 +166,13 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
     read: (bytesMax, readingsMax) =>
       file.reading(() => file.tables().entries.oldest(bytesMax, readingsMax).map(toEntry)),
     onAdded: (listener) => void listeners.add(listener),
-    settle: (entryIds, positions) => commits.run(0, () => settleEntries(file.tables(), entryIds, positions)),
+    settle: (entryIds, positions) => commits.runAnyway(() => settleEntries(file.tables(), entryIds, positions)),
     async cut(entry) {
       log.error(
         { ...entry.lane, first: entry.block.first, count: entry.block.count },
         "a journaled block is damaged: cut",
       );
-      await commits.run(0, () => cutEntry(file.tables(), entry, queue.forwarded(entry.lane)));
+      await commits.runAnyway(() => cutEntry(file.tables(), entry, queue.forwarded(entry.lane)));
     },
     forgettable() {
       if (forgetting.size === 0) {
@@ -183,11 +183,11 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
       return [...new Set(forgetting.values())];
     },
     async forget(forgotten) {
-      await commits.run(0, () => forgetLanes(file.tables(), forgotten));
+      await commits.runAnyway(() => forgetLanes(file.tables(), forgotten));
       for (const lane of forgotten.lanes) forgetting.delete(laneKey(lane));
     },
     declareLost(lane, spans, reason) {
-      return commits.run(0, () => {
+      return commits.runAnyway(() => {
         added = true;
         return declare(file.tables(), lane, spans, reason);
       });

@@ -1,0 +1,203 @@
+/**
+ * The forwarder: pulls entries from the journal in order and commits them with their positions to the queue, one
+ * transaction in flight (I5). SPEC.md holds the table of its states. Each state is a function that returns the next.
+ */
+import type { Logger } from "pino";
+import { backoffMs } from "../../shared/backoff.ts";
+import { crcHolds } from "../../shared/block/block.ts";
+import type { Env } from "../../shared/env.ts";
+import { Fault, messageOf } from "../../shared/errors.ts";
+import type { Journal, JournalEntry } from "../journal/journal.ts";
+import type { Outcome, Queue } from "../queue/queue.ts";
+import { type ForwarderTotals, openTotals } from "./counters.ts";
+import { type Body, bodyOf } from "./outcome.ts";
+import { planCommit } from "./plan.ts";
+
+export type ForwarderState = "forwarding" | "idle" | "backing-off" | "stopped" | "closed";
+
+export interface ForwarderOptions {
+  readonly journal: Pick<Journal, "read" | "onAdded" | "settle" | "cut" | "forgettable" | "forget">;
+  readonly queue: Pick<Queue, "forwarded" | "commit" | "forget">;
+  readonly env: Env;
+  readonly log: Logger;
+  /** Forwarding has ended until somebody acts: a codec that only a later version reads, or a queue that refuses for good. */
+  readonly onStopped?: (fault: Fault) => void;
+}
+
+export interface ForwarderStatus extends ForwarderTotals {
+  readonly state: ForwarderState;
+  /** Why it does not forward; null while it does. */
+  readonly trouble: string | null;
+}
+
+export interface Forwarder {
+  status(): ForwarderStatus;
+  /** Resolves as soon as nothing waits in the journal. */
+  idle(): Promise<void>;
+  /** Lets the commit in flight end, then stops. */
+  close(): Promise<void>;
+}
+
+/** Bounds of one commit: enough to spread its fsyncs over many readings, little enough for flat memory. */
+const commitBytesMax = 4 * 1024 * 1024;
+const commitReadingsMax = 50_000;
+/** Old epochs are looked for this often. */
+const forgetEveryMs = 10_000;
+
+type Next = Exclude<ForwarderState, "closed">;
+
+export function startForwarder(options: ForwarderOptions): Forwarder {
+  const { journal, queue, env, log } = options;
+  const totals = openTotals(env.monoMs());
+  let state: ForwarderState = "forwarding";
+  let trouble: string | null = null;
+  let failures = 0;
+  let forgottenMs = Number.NEGATIVE_INFINITY;
+  let closing = false;
+  let wake: () => void = () => {};
+  let idlers: (() => void)[] = [];
+  /** True where entries came while nobody waited for them. */
+  let added = false;
+
+  /** Waits for new entries, for `delayMs` where given, or for the close. */
+  async function pause(delayMs: number | null): Promise<void> {
+    if (closing || (delayMs === null && added)) return;
+    const woken = Promise.withResolvers<void>();
+    wake = woken.resolve;
+    const timer = delayMs === null ? undefined : env.after(delayMs, woken.resolve);
+    await woken.promise;
+    timer?.cancel();
+    wake = () => {};
+  }
+
+  /** Only what the CRC of its agent vouches for goes on; the rest is cut out and comes again. */
+  async function intact(entries: readonly JournalEntry[]): Promise<JournalEntry[]> {
+    const good: JournalEntry[] = [];
+    for (const entry of entries) {
+      if (crcHolds(entry.block)) good.push(entry);
+      else {
+        await journal.cut(entry);
+        totals.cut();
+      }
+    }
+    return good;
+  }
+
+  /** The entries before the first with a codec that this version cannot read, with what they hold. */
+  function decoded(entries: readonly JournalEntry[]): { entry: JournalEntry; body: Body }[] {
+    const found: { entry: JournalEntry; body: Body }[] = [];
+    for (const entry of entries) {
+      try {
+        found.push({ entry, body: bodyOf(entry) });
+      } catch (error) {
+        if (found.length === 0) throw error;
+        break;
+      }
+    }
+    return found;
+  }
+
+  async function forward(): Promise<Next> {
+    added = false;
+    const waiting = journal.read(commitBytesMax, commitReadingsMax);
+    if (waiting.length === 0) return "idle";
+    const ready = decoded(await intact(waiting));
+    if (ready.length === 0) return "forwarding";
+    const bodies = new Map(ready.map(({ entry, body }) => [entry.id, body]));
+    const entries = ready.map(({ entry }) => entry);
+    const { open, changed, positions } = planCommit(entries, (lane) => queue.forwarded(lane));
+    const outcomes = open.map(
+      ({ entry, spans }): Outcome => ({ lane: entry.lane, spans, body: bodies.get(entry.id) as Body }),
+    );
+    if (outcomes.length > 0) {
+      await queue.commit(outcomes, changed);
+      totals.committed(outcomes);
+    }
+    // A crash before this line doubles nothing: the next plan is filtered by what the queue has by then.
+    await journal.settle(
+      entries.map((entry) => entry.id),
+      positions,
+    );
+    failures = 0;
+    trouble = null;
+    await forgetOld();
+    return "forwarding";
+  }
+
+  async function forgetOld(): Promise<void> {
+    if (env.monoMs() - forgottenMs < forgetEveryMs) return;
+    forgottenMs = env.monoMs();
+    for (const forgetting of journal.forgettable()) {
+      await queue.forget(forgetting.floor, forgetting.lanes);
+      await journal.forget(forgetting);
+    }
+  }
+
+  async function rest(): Promise<Next> {
+    await forgetOld();
+    if (!added) {
+      for (const resolve of idlers) resolve();
+      idlers = [];
+    }
+    await pause(null);
+    return "forwarding";
+  }
+
+  /** A refusal stops the forwarder for a while, never ingress (I5, I9). */
+  async function backOff(): Promise<Next> {
+    await pause(backoffMs(failures++, env.random()));
+    return "forwarding";
+  }
+
+  async function stopped(): Promise<Next> {
+    while (!closing) await pause(null).then(() => void (added = false));
+    return "stopped";
+  }
+
+  const states: Record<Next, () => Promise<Next>> = {
+    forwarding: forward,
+    idle: rest,
+    "backing-off": backOff,
+    stopped,
+  };
+
+  function afterFailure(error: unknown): Next {
+    trouble = messageOf(error);
+    if (error instanceof Fault && !error.retryable) {
+      log.error({ err: error }, "forwarding has stopped; the journal goes on taking what agents send");
+      options.onStopped?.(error);
+      return "stopped";
+    }
+    log.warn({ err: error, failures }, "the queue cannot take readings now; trying again");
+    return "backing-off";
+  }
+
+  async function run(): Promise<void> {
+    let next: Next = "forwarding";
+    while (!closing) {
+      state = next;
+      next = await states[next]().catch(afterFailure);
+    }
+    state = "closed";
+  }
+
+  journal.onAdded(() => {
+    added = true;
+    if (state === "idle") wake();
+  });
+  const running = run();
+
+  return {
+    status: () => ({ ...totals.read(env.monoMs()), state, trouble }),
+    idle: () =>
+      new Promise((resolve) => {
+        idlers.push(resolve);
+        if (state === "idle") wake();
+      }),
+    async close() {
+      closing = true;
+      wake();
+      await running;
+    },
+  };
+}
