@@ -2,7 +2,7 @@
  * The voice of the command lines: how faults, warnings, tables and progress look, and with which code a command ends.
  * Results go to stdout, everything said about them to stderr, so that pipes stay clean.
  */
-import { Fault, messageOf } from "./errors.ts";
+import { codeOf, Fault, messageOf } from "./errors.ts";
 import type { OptionFault } from "./options/fault.ts";
 
 /** Exit codes: 0 and 1 as everywhere, the others as in sysexits, so that systemd and scripts can tell them apart. */
@@ -91,6 +91,14 @@ export function openVoice(
     },
     progress: () => (err.isTTY === true ? liveProgress(err, monoMs) : plainProgress(err, monoMs)),
   };
+}
+
+/** Ends the process when the reader of stdout is gone, as in `queue read | head`: that is no failure. */
+export function endWithReader(): void {
+  process.stdout.on("error", (error) => {
+    if (codeOf(error) !== "EPIPE") throw error;
+    process.exit(exitCodes.ok);
+  });
 }
 
 /** The exit code that tells a script what kind of failure it was. */
