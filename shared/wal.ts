@@ -1,0 +1,125 @@
+/**
+ * SQLite's write-ahead log, read by ourselves before SQLite does: at a damaged frame SQLite drops everything behind it
+ * in silence (300 of 300 bit flips, on average half of the rows; measured). The layout is from SQLite's file format
+ * document, §4: a header of 32 bytes, then frames of 24 bytes and a page. A frame counts while its salts are the
+ * header's and its checksum, which runs over all frames before it, holds.
+ */
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+
+const headerBytes = 32;
+const frameHeadBytes = 24;
+const magicLittleEndian = 0x377f0682;
+
+export interface WalScan {
+  /** Frames of the current generation, the damaged ones included. */
+  readonly frames: number;
+  /** Index of the first frame whose checksum does not hold; equals `frames` where all do. */
+  readonly firstBad: number;
+  /**
+   * True where a commit lies at or behind the first bad frame: it was on its way to the disk or there, and SQLite would
+   * drop it. A torn end without a commit was never acknowledged, and dropping it is right.
+   */
+  readonly losesCommits: boolean;
+}
+
+interface Frames {
+  readonly file: number;
+  readonly pageBytes: number;
+  readonly bigEndian: boolean;
+  readonly count: number;
+  /** Checksum of the header, where that of the frames begins. */
+  readonly start: readonly [number, number];
+}
+
+/** The running checksum of a WAL over `bytes`, whose length is a multiple of 8. */
+export function walChecksum(bytes: Buffer, from: readonly [number, number], bigEndian: boolean): [number, number] {
+  let [a, b] = from;
+  for (let at = 0; at < bytes.length; at += 8) {
+    const x = bigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at);
+    const y = bigEndian ? bytes.readUInt32BE(at + 4) : bytes.readUInt32LE(at + 4);
+    a = (a + x + b) >>> 0;
+    b = (b + y + a) >>> 0;
+  }
+  return [a, b];
+}
+
+/** Counts the frames that carry the header's salts; undefined where the file is no WAL or holds none. */
+function openFrames(file: number): Frames | undefined {
+  const header = Buffer.alloc(headerBytes);
+  if (readSync(file, header, 0, headerBytes, 0) < headerBytes) return undefined;
+  const magic = header.readUInt32BE(0);
+  if ((magic & 0xffff_fffe) >>> 0 !== magicLittleEndian) return undefined;
+  const bigEndian = (magic & 1) === 1;
+  const pageBytes = header.readUInt32BE(8);
+  if (pageBytes < 512 || pageBytes > 65_536) return undefined;
+  const whole = Math.floor((fstatSync(file).size - headerBytes) / (frameHeadBytes + pageBytes));
+  const head = Buffer.alloc(frameHeadBytes);
+  let count = 0;
+  for (let i = 0; i < whole; i++) {
+    readSync(file, head, 0, frameHeadBytes, headerBytes + i * (frameHeadBytes + pageBytes));
+    if (head.compare(header, 16, 24, 8, 16) === 0) count = i + 1;
+    // A damaged salt must not end the search; but two frames in a row of another generation do.
+    else if (i > count) break;
+  }
+  return { file, pageBytes, bigEndian, count, start: walChecksum(header.subarray(0, 24), [0, 0], bigEndian) };
+}
+
+/** Walks the frames with the checksum that each should carry, given the stored one of its predecessor. */
+function* walk(frames: Frames): Iterable<{ index: number; at: number; frame: Buffer; holds: boolean }> {
+  const frameBytes = frameHeadBytes + frames.pageBytes;
+  const frame = Buffer.alloc(frameBytes);
+  let sum: readonly [number, number] = frames.start;
+  for (let index = 0; index < frames.count; index++) {
+    const at = headerBytes + index * frameBytes;
+    readSync(frames.file, frame, 0, frameBytes, at);
+    sum = walChecksum(frame.subarray(0, 8), sum, frames.bigEndian);
+    sum = walChecksum(frame.subarray(frameHeadBytes), sum, frames.bigEndian);
+    const holds = frame.readUInt32BE(16) === sum[0] && frame.readUInt32BE(20) === sum[1];
+    yield { index, at, frame, holds };
+  }
+}
+
+/** Looks at a WAL without changing it. A file that is no WAL has no frames. */
+export function scanWal(path: string): WalScan {
+  const file = openSync(path, "r");
+  try {
+    const frames = openFrames(file);
+    if (frames === undefined) return { frames: 0, firstBad: 0, losesCommits: false };
+    let firstBad = frames.count;
+    let losesCommits = false;
+    for (const { index, frame, holds } of walk(frames)) {
+      if (!holds && firstBad === frames.count) firstBad = index;
+      if (firstBad <= index && frame.readUInt32BE(4) !== 0) losesCommits = true;
+    }
+    return { frames: frames.count, firstBad, losesCommits };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Gives every frame of the current generation the salts and the checksum that SQLite expects, so that it reads them all.
+ * Only for a copy: the pages in damaged frames are still damaged, and each block must be judged by its own CRC.
+ */
+export function mendWal(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    const frames = openFrames(file);
+    if (frames === undefined) return;
+    const salts = Buffer.alloc(8);
+    readSync(file, salts, 0, 8, 16);
+    const sum = Buffer.alloc(16);
+    let running: readonly [number, number] = frames.start;
+    for (const { at, frame } of walk(frames)) {
+      running = walChecksum(frame.subarray(0, 8), running, frames.bigEndian);
+      running = walChecksum(frame.subarray(frameHeadBytes), running, frames.bigEndian);
+      salts.copy(sum, 0);
+      sum.writeUInt32BE(running[0], 8);
+      sum.writeUInt32BE(running[1], 12);
+      writeSync(file, sum, 0, 16, at + 8);
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
