@@ -30,6 +30,8 @@ export function createInterner(): Interner {
   // nearly always the right guess, and confirming a guess is several times cheaper than looking a series up.
   const successor: number[] = [];
   let last = -1;
+  // The next best guess is the series that last had the name: for names that tell the series apart by themselves.
+  const byName = new Map<string, number>();
   const byPlainKey = new Map<string, number>();
   const byExactKey = new Map<string, number>();
 
@@ -44,15 +46,19 @@ export function createInterner(): Interner {
   }
 
   function lookUp(key: SeriesKey): number {
+    const named = byName.get(key.name);
+    if (named !== undefined && isSame(series[named] as Series, key)) return named;
     const written = plainKey(key);
     let found = byPlainKey.get(written);
     if (found === undefined && !isSorted(key.labels)) {
-      found = byPlainKey.get(plainKey({ ...key, labels: sorted(key.labels) }));
+      const canonical = plainKey({ ...key, labels: sorted(key.labels) });
+      found = byPlainKey.get(canonical) ?? add(key);
+      byPlainKey.set(canonical, found);
     }
     if (found === undefined) found = add(key);
     else if (!isSame(series[found] as Series, key)) return lookUpExactly(key);
     byPlainKey.set(written, found);
-    byPlainKey.set(plainKey(series[found] as Series), found);
+    byName.set(key.name, found);
     return found;
   }
 

@@ -105,7 +105,7 @@ export function createRangeEncoder(): RangeEncoder {
       put(~((top << 4) | directBitsMax));
     }
     while (left > 0) {
-      const step = left < directBitsMax ? left : directBitsMax;
+      const step = Math.min(left, directBitsMax);
       left -= step;
       put(~((((rest >> left) & ((1 << step) - 1)) << 4) | step));
     }

@@ -11,7 +11,7 @@ const special = /[\0\x01]/;
 
 /** The bytes of strings and byte values. */
 export function encodeText(texts: readonly string[], blobs: readonly Uint8Array[]): Uint8Array {
-  const written = texts.some((text) => special.test(text)) ? texts.map(escape) : texts;
+  const written = texts.some((text) => special.test(text)) ? texts.map(withEscapes) : texts;
   const bytes = Buffer.from(`${written.join("\0")}\0`, "utf8");
   return blobs.length === 0 ? bytes : Buffer.concat([bytes, ...blobs]);
 }
@@ -25,13 +25,13 @@ export function decodeTexts(bytes: Uint8Array, count: number): string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
   const texts = text.split("\0", count + 2);
   if (texts.length !== count + 1 || texts.pop() !== "") throw damaged("it has another number of texts than it says");
-  return text.includes("\x01") ? texts.map(unescape) : texts;
+  return text.includes("\x01") ? texts.map(withoutEscapes) : texts;
 }
 
-function escape(text: string): string {
+function withEscapes(text: string): string {
   return special.test(text) ? text.replaceAll("\x01", "\x01\x03").replaceAll("\0", "\x01\x02") : text;
 }
 
-function unescape(text: string): string {
+function withoutEscapes(text: string): string {
   return text.replaceAll("\x01\x02", "\0").replaceAll("\x01\x03", "\x01");
 }

@@ -52,7 +52,7 @@ function createForecast(seriesCount: number): Forecast {
       else if (method === bySeries) guess = (own[series] as number) + (ownSteps[series] as number);
       else guess = (anchors[series] as number) + Math.floor((seen[series] as number) * (steps[series] as number));
       // Inside the bounds of time every difference is exact; a wild guess beyond them would not be.
-      return guess < 0 ? 0 : guess > timeUsMax ? timeUsMax : guess;
+      return guess < 0 ? 0 : Math.min(guess, timeUsMax);
     },
     saw(series, time) {
       const index = seen[series] as number;
@@ -82,14 +82,13 @@ export function encodeTimes(
   const times = new Float64Array(count);
   for (let row = 0; row < count; row++) times[row] = (timesUs[row] as number) / unitUs;
   const forecast = createForecast(seriesCount);
-  chooseMethods(coder, forecast, times, rowSeries, grouped);
+  const residuals = new Float64Array(count);
+  const allByRow = chooseMethods(coder, forecast, times, residuals, rowSeries, grouped);
+  if (!allByRow) takeResiduals(forecast, times, residuals, rowSeries);
   const memories = new Int32Array(seriesCount);
   for (let row = 0; row < count; row++) {
     const series = rowSeries[row] as number;
-    const time = times[row] as number;
-    const residual = time - forecast.foretell(series);
-    memories[series] = coder.integer(timeModel, memories[series] as number, residual);
-    forecast.saw(series, time);
+    memories[series] = coder.integer(timeModel, memories[series] as number, residuals[row] as number);
   }
 }
 
@@ -135,19 +134,33 @@ function unitOf(timesUs: Float64Array, count: number): number {
   return unit;
 }
 
-/** Chooses the cheapest method of every series by the bits of its residuals, and writes it with its parameters. */
+/** Fills `residuals` with what each time differs from its forecast by. */
+function takeResiduals(forecast: Forecast, times: Float64Array, residuals: Float64Array, rowSeries: Uint16Array): void {
+  for (let row = 0; row < times.length; row++) {
+    const series = rowSeries[row] as number;
+    const time = times[row] as number;
+    residuals[row] = time - forecast.foretell(series);
+    forecast.saw(series, time);
+  }
+}
+
+/**
+ * Chooses the cheapest method of every series by the bits of its residuals, and writes it with its parameters.
+ * Returns true where all go by row: then `residuals` holds theirs.
+ */
 function chooseMethods(
   coder: RangeEncoder,
   forecast: Forecast,
   times: Float64Array,
+  residuals: Float64Array,
   rowSeries: Uint16Array,
   { starts, rows }: RowsBySeries,
-): void {
+): boolean {
   const seriesCount = starts.length - 1;
-  const rowCosts = costsOf(byRow, times, rowSeries, seriesCount);
+  const rowCosts = costsOf(byRow, times, residuals, rowSeries, seriesCount);
   // With one series, or with a cycle that is foretold already, the second method cannot win.
   const isFlat = seriesCount === 1 || rowCosts.every((cost, s) => cost <= 64 + size(s));
-  const ownCosts = isFlat ? rowCosts : costsOf(bySeries, times, rowSeries, seriesCount);
+  const ownCosts = isFlat ? rowCosts : costsOf(bySeries, times, new Float64Array(times.length), rowSeries, seriesCount);
   for (let series = 0; series < seriesCount; series++) {
     let cost = rowCosts[series] as number;
     if ((ownCosts[series] as number) < cost) {
@@ -164,6 +177,7 @@ function chooseMethods(
     }
     writeMethod(coder, forecast, series);
   }
+  return forecast.methods.every((method) => method === byRow);
 
   function size(series: number): number {
     return (starts[series + 1] as number) - (starts[series] as number);
@@ -193,15 +207,20 @@ function readMethod(coder: RangeDecoder, { methods, anchors, steps }: Forecast, 
 
 const floatView = new DataView(new ArrayBuffer(8));
 
-function costsOf(method: number, times: Float64Array, rowSeries: Uint16Array, seriesCount: number): Float64Array {
-  const costs = new Float64Array(seriesCount);
+function costsOf(
+  method: number,
+  times: Float64Array,
+  residuals: Float64Array,
+  rowSeries: Uint16Array,
+  seriesCount: number,
+): Float64Array {
   const forecast = createForecast(seriesCount);
   forecast.methods.fill(method);
+  takeResiduals(forecast, times, residuals, rowSeries);
+  const costs = new Float64Array(seriesCount);
   for (let row = 0; row < times.length; row++) {
     const series = rowSeries[row] as number;
-    const time = times[row] as number;
-    costs[series] = (costs[series] as number) + bitLength(Math.abs(time - forecast.foretell(series)));
-    forecast.saw(series, time);
+    costs[series] = (costs[series] as number) + bitLength(Math.abs(residuals[row] as number));
   }
   return costs;
 }

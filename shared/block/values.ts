@@ -90,7 +90,10 @@ function encodeKinds(coder: RangeEncoder, count: number): void {
   let same = 1;
   while (same < count && kinds[same] === first) same++;
   coder.bit(isMixed, same < count ? 1 : 0);
-  if (same === count) return coder.tree(kindTree + 8 * wholeKind, 3, first);
+  if (same === count) {
+    coder.tree(kindTree + 8 * wholeKind, 3, first);
+    return;
+  }
   let previous = noKind;
   for (let i = 0; i < count; i++) {
     coder.tree(kindTree + 8 * previous, 3, kinds[i] as number);
