@@ -178,6 +178,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       sessions.set(client, { guard, admitted, listens: false, taken: Promise.resolve(), waitingBytes: 0 });
       guard.stream.once("close", () => forget(client));
     },
+  }).catch((error: unknown) => {
+    // Its timers would keep the process alive.
+    aedes.close();
+    throw error;
   });
 
   function revoke(): void {

@@ -1,0 +1,265 @@
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { describe, it } from "node:test";
+import { addAgent, removeAgent } from "../../gateway/ingress/credentials.ts";
+import { realEnv } from "../../shared/env.ts";
+import { batchBytesMax } from "../../shared/limits.ts";
+import { hastyEnv, openLink, rawPeer, startGateway, startLink, targetOf, until } from "../fakes/mqtt-setup.ts";
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const texts = (messages: readonly Uint8Array[]): string[] => messages.map((each) => Buffer.from(each).toString());
+
+describe("an MQTT session", () => {
+  it("carries messages of every size in both directions, whole and in order", async (t) => {
+    const gateway = await startGateway(t);
+    const session = await openLink(t, targetOf(gateway));
+    const sizes = [0, 1, 127, 128, 16_383, 16_384, 65_536, batchBytesMax];
+    const payloads = sizes.map((size, index) => new Uint8Array(size).fill(index + 1));
+    for (const payload of payloads) await session.link.send(payload);
+    await until("all arrived", () => gateway.received.length === sizes.length);
+    assert.deepEqual(
+      gateway.received.map(({ agent, payload }) => ({ agent, same: Buffer.compare(payload, payloads.shift()!) === 0 })),
+      sizes.map(() => ({ agent: "pump-1", same: true })),
+    );
+    for (const { payload } of gateway.received) assert.equal(await gateway.broker.send("pump-1", payload), true);
+    await until("all came back", () => session.messages.length === sizes.length);
+    session.messages.forEach((message, index) => {
+      assert.equal(Buffer.compare(message, gateway.received[index]!.payload), 0);
+    });
+    assert.deepEqual(session.told, ["up"]);
+  });
+
+  it("lets two clones of one agent work side by side", async (t) => {
+    const gateway = await startGateway(t);
+    const clones = [await openLink(t, targetOf(gateway)), await openLink(t, targetOf(gateway))];
+    assert.equal(gateway.broker.connections(), 2);
+    for (const clone of clones) await clone.link.send(bytes("mine"));
+    await until("both arrived", () => gateway.received.length === 2);
+    assert.equal(await gateway.broker.send("pump-1", bytes("to both")), true);
+    await until("both heard", () => clones.every(({ messages }) => messages.length === 1));
+    assert.deepEqual(
+      clones.map(({ told }) => told),
+      [["up"], ["up"]],
+    );
+  });
+
+  it("sends nothing to other agents, and says so where nobody listens", async (t) => {
+    const gateway = await startGateway(t);
+    const one = await openLink(t, targetOf(gateway, "pump-1"));
+    const two = await openLink(t, targetOf(gateway, "pump-2"));
+    assert.equal(await gateway.broker.send("pump-9", bytes("nobody")), false);
+    assert.equal(await gateway.broker.send("pump-2", bytes("for two")), true);
+    await until("two heard", () => two.messages.length === 1);
+    assert.deepEqual([texts(one.messages), texts(two.messages)], [[], ["for two"]]);
+  });
+
+  it("takes the messages of a connection one after the other", async (t) => {
+    const order: string[] = [];
+    const gateway = await startGateway(t, {
+      async onMessage(_, payload) {
+        const text = Buffer.from(payload).toString();
+        order.push(`${text} begins`);
+        // The first takes longest: without order, the later ones would overtake it.
+        await new Promise((resolve) => setTimeout(resolve, text === "a" ? 20 : 0));
+        order.push(`${text} ends`);
+      },
+    });
+    const { link } = await openLink(t, targetOf(gateway));
+    for (const text of ["a", "b", "c"]) await link.send(bytes(text));
+    await until("all were taken", () => order.length === 6);
+    assert.deepEqual(order, ["a begins", "a ends", "b begins", "b ends", "c begins", "c ends"]);
+  });
+
+  it("delivers what was sent before close, and tells nothing after it", async (t) => {
+    const gateway = await startGateway(t);
+    const { link, told } = await openLink(t, targetOf(gateway));
+    await link.send(new Uint8Array(batchBytesMax));
+    await link.send(bytes("last"));
+    link.close();
+    await until("both arrived", () => gateway.received.length === 2);
+    await until("the session is gone", () => gateway.broker.connections() === 0);
+    await link.send(bytes("too late"));
+    assert.deepEqual(told, ["up"]);
+  });
+
+  it("tells the owner once when the gateway stops, and a new session works after its restart", async (t) => {
+    const first = await startGateway(t);
+    const session = await openLink(t, targetOf(first));
+    const port = first.broker.ports.plain!;
+    await first.broker.stop();
+    await until("the link is down", () => session.told.length === 2);
+    assert.equal(session.downs[0]?.reason, "lost");
+    await session.link.send(bytes("into the void"));
+
+    const away = startLink(t, targetOf(first));
+    await until("nobody answers", () => away.told.length === 1);
+    assert.equal(away.downs[0]?.reason, "lost");
+
+    const second = await startGateway(t, { listen: { host: "127.0.0.1", port } });
+    const again = await openLink(t, targetOf(second));
+    await again.link.send(bytes("back"));
+    await until("it arrived", () => second.received.length === 1);
+    assert.deepEqual([session.told, away.told], [["up", "down"], ["down"]]);
+  });
+
+  it("ends the sessions of a removed agent, also where it was added again, and of no other", async (t) => {
+    const gateway = await startGateway(t, { env: hastyEnv(2_000) });
+    const gone = await openLink(t, targetOf(gateway, "pump-1"));
+    const kept = await openLink(t, targetOf(gateway, "pump-2"));
+    removeAgent(gateway.folder, "pump-1");
+    addAgent(gateway.folder, "pump-1", realEnv());
+    await until("it is out", () => gone.told.length === 2);
+    const again = startLink(t, targetOf(gateway, "pump-1"));
+    await until("it stays out", () => again.told.length === 1);
+    assert.equal(again.downs[0]?.reason, "unauthorised");
+    await kept.link.send(bytes("still here"));
+    await until("the other works", () => gateway.received.length === 1);
+  });
+
+  it("keeps the last good credentials while the file is damaged", async (t) => {
+    const gateway = await startGateway(t);
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(`${gateway.folder}/agents.json`, '{"format": 1, "agents": [{"agent": "pump-1"');
+    await openLink(t, targetOf(gateway));
+    assert.equal(gateway.log.filter((line) => line.includes("cannot be used")).length, 1);
+    rmSync(`${gateway.folder}/agents.json`);
+    const out = startLink(t, targetOf(gateway));
+    await until("a removed file removes all", () => out.told.length === 1);
+    assert.equal(out.downs[0]?.reason, "unauthorised");
+  });
+});
+
+describe("the link to something that is no gateway (I8, I9)", () => {
+  async function fakeServer(t: import("node:test").TestContext, answer: (data: Buffer) => Uint8Array | null) {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", (data) => {
+        const bytesBack = answer(data);
+        if (bytesBack === null) socket.destroy();
+        else socket.write(bytesBack);
+      });
+      t.after(() => socket.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => server.close());
+    return `mqtt://127.0.0.1:${(server.address() as import("node:net").AddressInfo).port}`;
+  }
+  const suback = (data: Buffer): Buffer => Buffer.from([0x90, 3, data[2]!, data[3]!, 1]);
+  const polite = (data: Buffer): Buffer => (data[0] === 0x10 ? Buffer.from([0x20, 2, 0, 0]) : suback(data));
+
+  const answers: [string, (data: Buffer) => Uint8Array | null, string][] = [
+    ["garbage", () => Buffer.from("SSH-2.0-OpenSSH_9.2\r\n"), "refused"],
+    ["an endless packet", () => Buffer.from([0x20, 0xff, 0xff, 0xff, 0x7f]), "refused"],
+    ["a malformed length", () => Buffer.from([0x20, 0xff, 0xff, 0xff, 0xff, 1]), "refused"],
+    ["a message before the subscription", () => Buffer.from([0x30, 3, 0, 1, 97]), "refused"],
+    ["return code 1", () => Buffer.from([0x20, 2, 0, 1]), "refused"],
+    ["return code 3", () => Buffer.from([0x20, 2, 0, 3]), "lost"],
+    ["return code 4", () => Buffer.from([0x20, 2, 0, 4]), "unauthorised"],
+    ["return code 5", () => Buffer.from([0x20, 2, 0, 5]), "unauthorised"],
+    ["a refused topic", (data) => (data[0] === 0x10 ? polite(data) : Buffer.from([0x90, 3, 0, 1, 0x80])), "refused"],
+    ["a hang-up", () => null, "lost"],
+    ["silence", () => new Uint8Array(0), "timeout"],
+  ];
+  for (const [name, answer, reason] of answers) {
+    it(`ends with "${reason}" after ${name}`, async (t) => {
+      const session = startLink(t, { url: await fakeServer(t, answer) }, hastyEnv(5_000));
+      await until("it is down", () => session.told.length > 0);
+      assert.deepEqual([session.told, session.downs[0]?.reason], [["down"], reason]);
+    });
+  }
+
+  it("notices a gateway that went silent", async (t) => {
+    const session = startLink(t, {
+      url: await fakeServer(t, (data) => (data[0] === 0xc0 ? Buffer.of() : polite(data))),
+      keepAliveMs: 40,
+    });
+    await until("it is down", () => session.told.length === 2);
+    assert.deepEqual([session.told, session.downs[0]?.reason], [["up", "down"], "timeout"]);
+  });
+
+  for (const url of [
+    "mqtt://192.0.2.1",
+    "http://127.0.0.1",
+    "mqtts://u:p@host",
+    "mqtts://host/path",
+    "",
+    "x".repeat(9_999),
+  ]) {
+    it(`refuses the URL "${url.slice(0, 30)}" without connecting`, async (t) => {
+      const session = startLink(t, { url });
+      assert.deepEqual(session.told, [], "nothing is told from inside connect");
+      await until("it is down", () => session.told.length === 1);
+      assert.equal(session.downs[0]?.reason, "refused");
+    });
+  }
+
+  it("holds a sender back while the gateway takes nothing, and lets it go when the session ends", async (t) => {
+    const frozen = createServer((socket) => {
+      t.after(() => socket.destroy());
+      let isUp = false;
+      socket.on("data", (data) => {
+        if (data[0] !== 0x10 && data[0] !== 0x82) return;
+        socket.write(polite(data));
+        if (isUp) socket.pause();
+        isUp = true;
+        if (data[0] === 0x82) socket.pause();
+      });
+    });
+    await new Promise<void>((resolve) => frozen.listen(0, "127.0.0.1", resolve));
+    t.after(() => frozen.close());
+    const url = `mqtt://127.0.0.1:${(frozen.address() as import("node:net").AddressInfo).port}`;
+    const { link } = await openLink(t, { url });
+    let sent = 0;
+    const sender = (async () => {
+      for (; sent < 200; sent++) await link.send(new Uint8Array(batchBytesMax));
+    })();
+    let before = -1;
+    await until("the kernel takes no more", () => {
+      const stands = sent === before;
+      before = sent;
+      return stands && sent > 0;
+    });
+    // The kernel's buffers took a few batches, the sender's own memory one.
+    assert.ok(sent < 40, `${sent} batches were sent to a frozen gateway`);
+    link.close();
+    await sender;
+    assert.equal(sent, 200);
+  });
+});
+
+describe("the listeners", () => {
+  it("refuse plain MQTT on an address that is not loopback", async (t) => {
+    await assert.rejects(startGateway(t, { listen: { host: "0.0.0.0", port: 0 } }), {
+      code: "config",
+      remedy: "Listen on 127.0.0.1, or use TLS with a certificate and a key.",
+    });
+  });
+
+  it("name a port that is taken", async (t) => {
+    const { broker } = await startGateway(t);
+    const port = broker.ports.plain!;
+    await assert.rejects(startGateway(t, { listen: { host: "127.0.0.1", port } }), { code: "unavailable" });
+  });
+
+  it("end a connection that shows no credential in time (I8)", async (t) => {
+    const { broker } = await startGateway(t, { env: hastyEnv(20_000) });
+    const stranger = await rawPeer(t, broker.ports.plain);
+    await until("it is out", stranger.isClosed);
+    assert.equal(stranger.bytes().length, 0);
+  });
+
+  it("turn strangers away beyond a number, while agents that are in stay in (I8)", async (t) => {
+    const gateway = await startGateway(t);
+    const agent = await openLink(t, targetOf(gateway));
+    const strangers = await Promise.all(Array.from({ length: 220 }, () => rawPeer(t, gateway.broker.ports.plain)));
+    await until("some are out", () => strangers.filter((each) => each.isClosed()).length === 20);
+    assert.equal(gateway.log.filter((line) => line.includes("turned connections away")).length, 1);
+    strangers[0]?.socket.destroy();
+    await agent.link.send(bytes("still here"));
+    await until("it arrived", () => gateway.received.length === 1);
+    for (const each of strangers) each.socket.destroy();
+    const late = await openLink(t, targetOf(gateway, "pump-2"));
+    assert.deepEqual(late.told, ["up"]);
+  });
+});
