@@ -33,7 +33,7 @@ export interface LaneRow {
 /** The rows kept in memory. One lane costs up to 50 kB at 256 ranges of both kinds, so this is at most 50 MB. */
 const cachedMax = 1024;
 /** Changed rows that may wait for the end of the transaction. */
-const changedMax = 1024;
+const changedMax = 256;
 
 interface StoredRow {
   id: number;

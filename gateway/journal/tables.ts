@@ -46,8 +46,8 @@ function openEpochs(db: Db) {
   const upsert = db.prepare("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)");
   const countOf = db.prepare("SELECT count(*) FROM epochs WHERE agent = ?").pluck();
   const remove = db.prepare(
-    "DELETE FROM epochs WHERE agent = ?1 AND epoch = ?2 AND NOT EXISTS " +
-      "(SELECT 1 FROM lanes WHERE agent = ?1 AND epoch = ?2)",
+    "DELETE FROM epochs WHERE agent = @agent AND epoch = @epoch AND NOT EXISTS " +
+      "(SELECT 1 FROM lanes WHERE agent = @agent AND epoch = @epoch)",
   );
   const noted = new Map<string, string>();
 
@@ -70,7 +70,7 @@ function openEpochs(db: Db) {
     /** Forgets the record of an epoch of which no lane is left. */
     removeUnused(agent: string, epoch: string): void {
       noted.delete(`${agent} ${epoch}`);
-      remove.run(agent, epoch);
+      remove.run({ agent, epoch });
     },
     rolledBack: (): void => noted.clear(),
   };
