@@ -34,11 +34,13 @@ export const rangeMin = 2 ** 23;
 /** Most bits that go past the contexts in one step: what is left of the range still tells nine bits apart. */
 export const directBitsMax = 14;
 
-/** An integer model takes 2,048 contexts: zero or not, sign, the bits below the top one, the bit length as a tree. */
-export const modelSize = 2048;
+/** An integer model takes 1,024 contexts: zero or not, sign, the bits below the top one, the bit length as a tree. */
+export const modelSize = 1024;
 export const signAt = 16;
 export const mantissaAt = 32;
 export const lengthAt = 256;
+export const groupAt = 320;
+export const withinAt = 576;
 
 /** One model for each sort of integer, so that each learns its own distribution. */
 export const headModel = 0;

@@ -6,12 +6,14 @@ import {
   contextStart,
   directBitsMax,
   learn,
+  groupAt,
   lengthAt,
   mantissaAt,
   memoryAfter,
   rangeMin,
   rangeStart,
   signAt,
+  withinAt,
 } from "./model.ts";
 
 export interface RangeDecoder {
@@ -92,7 +94,14 @@ export function createRangeDecoder(bytes: Uint8Array, start: number, end: number
         memoryNow = memoryAfter(memory, 0, 0);
         return 0;
       }
-      const length = tree(model + lengthAt + ((memory & 62) << 5), 6);
+      const before = memory & 63;
+      let length: number;
+      if (bit(model + lengthAt + before) === 1) {
+        length = (before & 60) | tree(model + withinAt + 4 * before, 2);
+      } else {
+        const group = tree(model + groupAt + ((before >> 2) << 4), 4);
+        length = (group << 2) | tree(model + withinAt + 256 + 4 * group, 2);
+      }
       if (length > 53) throw damaged("an integer has more than 53 bits");
       const negative = bit(model + signAt + signs) === 1;
       let magnitude = 1;

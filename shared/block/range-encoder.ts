@@ -6,6 +6,7 @@ import {
   contextStart,
   directBitsMax,
   learn,
+  groupAt,
   lengthAt,
   mantissaAt,
   memoryAfter,
@@ -13,6 +14,7 @@ import {
   rangeStart,
   registerBits,
   signAt,
+  withinAt,
 } from "./model.ts";
 
 export interface RangeEncoder {
@@ -33,7 +35,7 @@ export interface RangeEncoder {
 /** Decisions wait here until the coder runs over them in one tight loop, several times faster than call by call. */
 const waitingMax = 8192;
 /** Most decisions of one integer, without those of its lower bits. */
-const integerSteps = 8;
+const integerSteps = 9;
 
 /** A new encoder; it is reused block after block. */
 export function createRangeEncoder(): RangeEncoder {
@@ -157,10 +159,21 @@ export function createRangeEncoder(): RangeEncoder {
       const steps = waiting;
       let at = waits;
       steps[at++] = ((model + signs) << 1) | 1;
-      const lengths = model + lengthAt + ((memory & 62) << 5);
-      for (let shift = 5; shift >= 0; shift--) {
-        steps[at++] = ((lengths + ((64 | length) >> (shift + 1))) << 1) | ((length >> shift) & 1);
+      const before = memory & 63;
+      const group = length >> 2;
+      let within = model + withinAt + 4 * before;
+      if (group === before >> 2) steps[at++] = ((model + lengthAt + before) << 1) | 1;
+      else {
+        steps[at++] = (model + lengthAt + before) << 1;
+        const groups = model + groupAt + ((before >> 2) << 4);
+        steps[at++] = ((groups + 1) << 1) | (group >> 3);
+        steps[at++] = ((groups + ((16 | group) >> 3)) << 1) | ((group >> 2) & 1);
+        steps[at++] = ((groups + ((16 | group) >> 2)) << 1) | ((group >> 1) & 1);
+        steps[at++] = ((groups + ((16 | group) >> 1)) << 1) | (group & 1);
+        within = model + withinAt + 256 + 4 * group;
       }
+      steps[at++] = ((within + 1) << 1) | ((length >> 1) & 1);
+      steps[at++] = ((within + 2 + ((length >> 1) & 1)) << 1) | (length & 1);
       steps[at++] = ((model + signAt + signs) << 1) | sign;
       waits = at;
       if (length > 1) mantissa(model + mantissaAt + 4 * length, magnitude, length);
