@@ -4,7 +4,7 @@
  */
 import { gatherColumns } from "../shared/block/gather.ts";
 import type { Env, Timer } from "../shared/env.ts";
-import { Fault } from "../shared/errors.ts";
+import { Fault, messageOf } from "../shared/errors.ts";
 import { type Reading, readingFault } from "../shared/reading.ts";
 import type { CursorMove, Intake, Request } from "./inputs/input.ts";
 import type { Store, StreamPart } from "./store/store.ts";
@@ -18,6 +18,8 @@ export interface IntakeOptions {
   readonly streams: readonly string[];
   /** Longest time a small request waits for company, ms. */
   readonly commitIntervalMs: number;
+  /** The store cannot go on: told once it failed for another reason than a bad request or no room. */
+  onFailed(error: unknown): void;
 }
 
 interface Waiting {
@@ -88,8 +90,10 @@ export function startIntake(store: Store, env: Env, options: IntakeOptions): Run
       const moves: CursorMove[] = group.flatMap((one) => one.request.cursors ?? []);
       if (parts.length > 0 || moves.length > 0) store.append(parts, moves);
     } catch (error) {
-      if (group.length > 1) return false;
-      group[0]?.reject(error);
+      const isFault = error instanceof Fault;
+      if (isFault && group.length > 1) return false;
+      for (const one of group) one.reject(isFault ? error : unavailable(error));
+      if (!isFault) options.onFailed(error);
       return true;
     }
     for (const one of group) {
@@ -131,6 +135,16 @@ export function startIntake(store: Store, env: Env, options: IntakeOptions): Run
       flush();
     },
   };
+}
+
+function unavailable(cause: unknown): Fault {
+  return new Fault("unavailable", {
+    what: "the store cannot be written",
+    why: messageOf(cause),
+    remedy: "send again in a moment: the agent opens the store anew by itself",
+    retryable: true,
+    cause,
+  });
 }
 
 function closed(): Fault {

@@ -51,6 +51,8 @@ export interface Core {
   openRun: number | null;
   /** Highest run that a gateway said it has forgotten, of this store: a new epoch must lie above it. */
   floor: number;
+  /** Readings that a position first showed as journaled, since the start: for status only. */
+  readingsDelivered: number;
   /** Runs `change` in one transaction with fsync; where it throws, nothing changed, in the file or in memory. */
   transact<T>(change: () => T): T;
   streamId(name: string): number;
@@ -106,6 +108,7 @@ export function openCore(db: Db, env: Env, streams: readonly StreamOptions[], qu
     live,
     openRun: null,
     floor: 0,
+    readingsDelivered: 0,
     transact(change) {
       const openRun = core.openRun;
       begin.run();

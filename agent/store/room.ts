@@ -5,10 +5,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Size of the ballast: enough for the WAL of a transaction that frees blocks. */
-export const ballastBytes = 8 * 1024 * 1024;
-/** The ballast is laid again only when this much more than it is free. */
-const comfortBytes = 4 * ballastBytes;
+/** The ballast is laid again only where this many times its size is free. */
+const comfortFactor = 4;
 
 export interface Ballast {
   /** Gives the ballast's space back to the file system. Returns false where there was none. */
@@ -17,7 +15,11 @@ export interface Ballast {
   restore(): void;
 }
 
-export function openBallast(path: string): Ballast {
+/**
+ * Lays the ballast where there is room.
+ * @param ballastBytes enough for the WAL of a transaction that frees blocks: 8 MB
+ */
+export function openBallast(path: string, ballastBytes: number): Ballast {
   const ballast: Ballast = {
     drop() {
       if (!existsSync(path)) return false;
@@ -27,12 +29,14 @@ export function openBallast(path: string): Ballast {
     restore() {
       if (existsSync(path) && statSync(path).size === ballastBytes) return;
       const { bavail, bsize } = statfsSync(dirname(path));
-      if (bavail * bsize < comfortBytes) return;
+      if (bavail * bsize < comfortFactor * ballastBytes) return;
       const file = openSync(path, "w");
       try {
         // Real zeros, not a hole: a sparse file would hold no space back.
         const zeros = Buffer.alloc(256 * 1024);
-        for (let at = 0; at < ballastBytes; at += zeros.length) writeSync(file, zeros, 0, zeros.length, at);
+        for (let at = 0; at < ballastBytes; at += zeros.length) {
+          writeSync(file, zeros, 0, Math.min(zeros.length, ballastBytes - at), at);
+        }
         fsyncSync(file);
       } finally {
         closeSync(file);

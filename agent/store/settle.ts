@@ -19,12 +19,12 @@ import { recut } from "./recut.ts";
 export type Applied = "applied" | "stale" | "forked";
 
 /** Applies a position that carries the session's nonce and its WELCOME's journal id. One transaction. */
-export function applyPosition(core: Core, lane: Lane, position: Position): Applied {
+export function applyPosition(core: Core, lane: Lane, position: Position, change = core.transact): Applied {
   if (lane.journalId === position.journalId && position.version < lane.version) return "stale";
   const open = isOpen(core, lane);
   const judgement = judge(position.journaled, position.forwarded, ownEdges(core, lane), open);
   const partly = partlyCovered(core, lane, position.journaled);
-  return core.transact(() => {
+  return change(() => {
     lane.verified = unionOf(lane.verified, judgement.verified);
     if (judgement.fork || (open && partly.length > 0)) {
       giveUp(core, [lane.run], "verified");
@@ -86,6 +86,7 @@ function note(core: Core, lane: Lane, now: Judgement): void {
       const state = stateOf(row.first, lastOf(row));
       if (state === row.state) continue;
       // A row that two changed spans touch comes twice; its second visit finds the state it already has.
+      if (row.state === pending && row.codec !== 0) core.readingsDelivered += row.count;
       core.blocks.setState(row, state);
       count(lane.tallies[row.state], row, -1);
       count(lane.tallies[state], row, 1);

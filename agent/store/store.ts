@@ -13,14 +13,15 @@ import type { CursorMove } from "../inputs/input.ts";
 import { giveUp } from "./again.ts";
 import { appendBlocks } from "./append.ts";
 import { type BlockRow, pending, rowBytes, toBlock } from "./blocks.ts";
-import { type Core, lanesOf, openCore, type StreamOptions } from "./core.ts";
+import { lanesOf, openCore, type StreamOptions } from "./core.ts";
 import { openCursors } from "./cursors.ts";
 import { readBytes, removeRows } from "./damage.ts";
 import { dropOldest, makeRoom } from "./evict.ts";
-import type { Lane, Tally } from "./lanes.ts";
+import type { Lane } from "./lanes.ts";
 import { mergeSome } from "./merge.ts";
 import type { Ballast } from "./room.ts";
 import { type Applied, applyPosition, settleEpoch } from "./settle.ts";
+import { type StoreUsage, usageOf } from "./usage.ts";
 
 /** Readings for one stream, as one transaction sees them. */
 export interface StreamPart {
@@ -71,21 +72,10 @@ export interface Store {
   maintain(): boolean;
   /** Tells which blocks are in flight, so that room is never made of these. */
   setInFlight(inFlight: (row: BlockRow) => boolean): void;
+  /** Readings that a position first showed as journaled, since the start. */
+  readingsDelivered(): number;
   usage(): StoreUsage;
   close(): void;
-}
-
-export interface StoreUsage {
-  readonly usedBytes: number;
-  readonly quotaBytes: number;
-  /** Waiting readings by stream. */
-  readonly pending: ReadonlyMap<string, Tally>;
-  readonly delivered: Tally;
-  /** Seqs that no peer has and this store no longer holds. */
-  readonly goneReadings: number;
-  readonly losses: ReadonlyMap<string, number>;
-  /** Earliest time of what waits in the oldest block, µs; null where nothing waits. */
-  readonly oldestUs: number | null;
 }
 
 /** Room kept free for what frees room: its own rows, edges and loss records. */
@@ -113,6 +103,20 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
       remedy: "use one of these or add it to the configuration",
     });
   };
+
+  /** A change that frees or only notes something must go through on a full disk: the ballast makes way for it (I10). */
+  function change<T>(action: () => T): T {
+    try {
+      return core.transact(action);
+    } catch (error) {
+      if (!isFull(error) || options.ballast?.drop() !== true) throw error;
+      try {
+        return core.transact(action);
+      } finally {
+        options.ballast.restore();
+      }
+    }
+  }
 
   function reserve(stream: StreamOptions, encoded: readonly EncodedBlock[]): void {
     const needed = encoded.reduce((sum, block) => sum + block.bytes.length + rowBytes, 0);
@@ -186,25 +190,25 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
     block(lane, row) {
       const bytes = readBytes(core, lane, row);
       if (bytes !== undefined) return toBlock(row, bytes);
-      core.transact(() => removeRows(core, lane, [row], "corrupt", core.wasSent(row)));
+      change(() => removeRows(core, lane, [row], "corrupt", core.wasSent(row)));
       return undefined;
     },
     noteSent: core.noteSent,
     clock: core.segments.clock,
-    learnTime: (gatewayUs) => core.transact(() => core.segments.learn(gatewayUs)),
+    learnTime: (gatewayUs) => change(() => core.segments.learn(gatewayUs)),
     group: () => core.meta("group_id") ?? null,
-    setGroup: (groupId) => core.transact(() => core.setMeta("group_id", groupId)),
-    apply: (lane, position) => applyPosition(core, lane, position),
-    fork: (lane) => core.transact(() => giveUp(core, [lane.run], "verified")),
+    setGroup: (groupId) => change(() => core.setMeta("group_id", groupId)),
+    apply: (lane, position) => applyPosition(core, lane, position, change),
+    fork: (lane) => change(() => giveUp(core, [lane.run], "verified")),
     expire(lane, floor) {
-      core.transact(() => {
+      change(() => {
         core.floor = Math.max(core.floor, floor);
         core.setMeta("floor", String(core.floor));
         giveUp(core, [lane.run], "forwarded");
       });
     },
     abandonGroup() {
-      core.transact(() => {
+      change(() => {
         const end = core.epochs.latest()?.run ?? 0;
         for (;;) {
           const runs = [...core.live.keys()].filter((run) => run <= end).sort((a, b) => a - b);
@@ -227,6 +231,7 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
     setInFlight(test) {
       inFlight = test;
     },
+    readingsDelivered: () => core.readingsDelivered,
     usage: () => usageOf(core, options.quotaBytes),
     close: () => db.close(),
   };
@@ -240,39 +245,4 @@ function full(stream: string, cause?: unknown): Fault {
     retryable: true,
     cause,
   });
-}
-
-function usageOf(core: Core, quotaBytes: number): StoreUsage {
-  const waiting = new Map<string, Tally>();
-  const delivered: Tally = { blocks: 0, readings: 0, bytes: 0 };
-  let goneReadings = 0;
-  let oldestUs: number | null = null;
-  for (const lane of lanesOf(core)) {
-    const sum = waiting.get(lane.name) ?? { blocks: 0, readings: 0, bytes: 0 };
-    waiting.set(lane.name, sum);
-    addTo(sum, lane.tallies[pending]);
-    addTo(delivered, lane.tallies[1]);
-    addTo(delivered, lane.tallies[2]);
-    for (const span of lane.gone) goneReadings += span.last - span.first + 1;
-    if (lane.tallies[pending].blocks > 0) {
-      const from = (lane.journaled[0]?.first === 1 ? lane.journaled[0].last : 0) + 1;
-      const minUs = core.blocks.holding(lane.run, lane.stream, from)?.minUs ?? null;
-      if (minUs !== null && (oldestUs === null || minUs < oldestUs)) oldestUs = minUs;
-    }
-  }
-  return {
-    usedBytes: usedBytes(core.db),
-    quotaBytes,
-    pending: waiting,
-    delivered,
-    goneReadings,
-    losses: core.losses(),
-    oldestUs,
-  };
-}
-
-function addTo(sum: Tally, tally: Tally): void {
-  sum.blocks += tally.blocks;
-  sum.readings += tally.readings;
-  sum.bytes += tally.bytes;
 }

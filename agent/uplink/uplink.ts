@@ -30,6 +30,8 @@ export interface UplinkOptions {
   readonly agentVersion: string;
   /** Longest time until WELCOME or an answer to ASK. */
   readonly answerTimeoutMs: number;
+  /** Batches in flight at the most; the gateway may ask for fewer. */
+  readonly sendWindow: number;
   /** How long a lone small block waits for company before it is sent. */
   readonly lingerMs: number;
   connect(url: string, events: LinkEvents): ReturnType<ConnectLink>;
@@ -199,7 +201,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     if (applied === "forked") {
       reportFork(lane.name);
     } else if (applied === "applied") {
-      sender.answered(lane, position.journaled, state.session?.sendWindow ?? 1);
+      sender.answered(lane, position.journaled, Math.min(options.sendWindow, state.session?.sendWindow ?? 1));
       if (lane.gone.length > goneBefore) {
         alarm(`the journal no longer has readings of stream ${lane.name} that this store has given up`);
       }
