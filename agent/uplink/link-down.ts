@@ -6,6 +6,12 @@ export function lost(text: string): LinkDown {
   return { reason: "lost", text };
 }
 
+/** A gateway that does not accept a certificate hangs up after the handshake, without an alert (Node's TLS server). */
+export const certificateRefused: LinkDown = {
+  reason: "unauthorised",
+  text: "the gateway hung up after the TLS handshake: very likely it does not accept this agent's certificate",
+};
+
 /** The meaning of a CONNACK that refuses (MQTT 3.1.1 §3.2.2.3). */
 export function connackDown(code: number): LinkDown {
   switch (code) {
@@ -21,7 +27,7 @@ export function connackDown(code: number): LinkDown {
 }
 
 /** OpenSSL's words for a certificate that one side does not accept, as verify results and as alerts. */
-const certificateCodes = /CERT|VERIFY|UNKNOWN_CA|INVALID_CA|HOSTNAME_MISMATCH|ALTNAME/;
+const certificateCodes = /CERT|VERIFY|UNKNOWN_CA|INVALID_CA|HOSTNAME_MISMATCH|ALTNAME|TOO_WEAK|TOO_SMALL/;
 
 /** The meaning of an error of the socket or of TLS. */
 export function socketDown(error: unknown): LinkDown {

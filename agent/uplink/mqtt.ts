@@ -12,7 +12,7 @@ import { frameFault, packetType, scanFrames } from "../../shared/frames.ts";
 import { topicDown, topicUp } from "../../shared/topics.ts";
 import { keepAlive } from "./keep-alive.ts";
 import type { ConnectLink, LinkDown, LinkEvents, LinkSession, LinkTarget } from "./link.ts";
-import { connackDown, lost, socketDown } from "./link-down.ts";
+import { certificateRefused, connackDown, lost, socketDown } from "./link-down.ts";
 import * as packets from "./packets.ts";
 
 /** How long a closed session may take to deliver what was sent before. */
@@ -62,6 +62,8 @@ export function mqttLink(env: Env): ConnectLink {
 function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: Socket, tls: boolean): LinkSession {
   const { agent, secret, connectTimeoutMs, keepAliveMs } = target;
   let phase: "connecting" | "subscribing" | "up" | "ended" = "connecting";
+  /** True from the end of a TLS handshake in which the agent showed a certificate until the gateway answers. */
+  let certificateAwaitsVerdict = false;
   let lastId = 0;
   let room: PromiseWithResolvers<void> | undefined;
 
@@ -92,6 +94,7 @@ function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: 
 
   /** Acts on a packet and returns why the session ends because of it, where it does. */
   function handle(packet: packets.Packet | undefined): LinkDown | undefined {
+    certificateAwaitsVerdict = false;
     if (packet?.type === "connack" && phase === "connecting") {
       if (packet.code !== 0) return connackDown(packet.code);
       phase = "subscribing";
@@ -124,6 +127,7 @@ function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: 
     },
   );
   socket.once(tls ? "secureConnect" : "connect", () => {
+    certificateAwaitsVerdict = tls && target.tls?.cert !== undefined;
     const clientId = clientIdOf(agent, env.randomBytes(clientIdRandomBytes));
     const seconds = Math.max(Math.ceil((keepAliveMs * 3) / 1000), gatewayPatienceSeconds);
     const keepAliveSeconds = Math.min(seconds, gatewayPatienceSecondsMax);
@@ -141,8 +145,11 @@ function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: 
     room?.resolve();
     room = undefined;
   });
-  socket.on("error", (error) => end(socketDown(error)));
-  socket.on("close", () => end(lost("the gateway closed the connection")));
+  const fail = (down: LinkDown): void => {
+    end(down.reason === "lost" && certificateAwaitsVerdict ? certificateRefused : down);
+  };
+  socket.on("error", (error) => fail(socketDown(error)));
+  socket.on("close", () => fail(lost("the gateway closed the connection")));
 
   return {
     send(payload) {

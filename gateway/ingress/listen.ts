@@ -138,6 +138,7 @@ export async function openListeners(options: ListenOptions): Promise<Listeners> 
       ...readCertificates(address),
       minVersion: "TLSv1.2",
       requestCert: needsCertificate,
+      // It must stay the TLS layer that rejects: an unasked-for session ticket, resumed, counts as verified.
       rejectUnauthorized: needsCertificate,
       handshakeTimeout: admitWithinMs,
     });
