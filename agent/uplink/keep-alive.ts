@@ -21,6 +21,7 @@ export interface KeepAlive {
 export function keepAlive(env: Env, intervalMs: number, probe: () => void, dead: () => void): KeepAlive {
   let aliveAtMs = env.monoMs();
   let sentAtMs = aliveAtMs;
+  let probedAtMs = aliveAtMs;
   const isDead = (): boolean => env.monoMs() - aliveAtMs >= intervalMs * 1.5;
 
   function look(): void {
@@ -29,8 +30,9 @@ export function keepAlive(env: Env, intervalMs: number, probe: () => void, dead:
       timer = env.soon(() => (isDead() ? dead() : look()));
       return;
     }
-    if (env.monoMs() - Math.min(aliveAtMs, sentAtMs) >= intervalMs) {
-      sentAtMs = env.monoMs();
+    // A probe whose answer is still on its way is not repeated: every one costs metered data.
+    if (env.monoMs() - Math.max(Math.min(aliveAtMs, sentAtMs), probedAtMs) >= intervalMs) {
+      sentAtMs = probedAtMs = env.monoMs();
       probe();
     }
     timer = env.after(intervalMs / 4, look);
