@@ -1,17 +1,18 @@
 /**
  * CBOR (RFC 8949) as this project uses it: arrays, byte and text strings, integers, floats, booleans and null, all of
- * definite length, without tags. What comes from outside is scanned before cbor-x sees it, because cbor-x would follow
- * a tag to build a bignum (27 s for 256 kB, measured), a regular expression or a record, and recurse as deep as it is told.
+ * definite length, without tags. cbor-x writes it; reading is done here. cbor-x would follow a tag to build a bignum
+ * (27 s for 256 kB, measured), a regular expression or a record, recurse as deep as it is told, and it misreads negative
+ * integers beyond 32 bits (−3,600,000,000, an hour in µs, comes back as 694,967,296).
  */
 import { Encoder } from "cbor-x";
 import { Fault } from "./errors.ts";
 import { cborDepthMax, cborItemsMax } from "./limits.ts";
 
-const coder = new Encoder({ useRecords: false, tagUint8Array: false, int64AsNumber: true } as object);
+const encoder = new Encoder({ useRecords: false, tagUint8Array: false, int64AsNumber: true } as object);
 
 /** Encodes a value made of arrays, strings, Uint8Arrays, numbers, bigints, booleans and null. */
 export function encodeCbor(value: unknown): Uint8Array {
-  return coder.encode(value);
+  return encoder.encode(value);
 }
 
 /** A whole number in CBOR's integer form; cbor-x writes numbers beyond 32 bits as floats unless they are bigints. */
@@ -27,13 +28,43 @@ export function integer(value: number): number | bigint {
 export function decodeCbor(bytes: Uint8Array): unknown {
   const fault = scanCbor(bytes);
   if (fault !== undefined) throw new Fault("damaged", { what: "the CBOR cannot be read", why: fault });
-  try {
-    return coder.decode(bytes);
-  } catch (error) {
-    throw new Fault("damaged", { what: "the CBOR cannot be read", cause: error });
-  }
+  return readItem({ bytes, view: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), at: 0 });
 }
 
+interface Cursor {
+  readonly bytes: Uint8Array;
+  readonly view: Buffer;
+  at: number;
+}
+
+/** Reads one item of bytes that `scanCbor` has passed: every length holds, and the depth is bounded. */
+function readItem(cursor: Cursor): unknown {
+  const { bytes, view } = cursor;
+  const head = bytes[cursor.at++] as number;
+  const major = head >> 5;
+  const info = head & 31;
+  const start = cursor.at;
+  cursor.at += info < 24 ? 0 : 1 << (info - 24);
+  if (major === majorSimple) {
+    if (info === 26) return view.readFloatBE(start);
+    if (info === 27) return view.readDoubleBE(start);
+    return info === 22 ? null : info === 21;
+  }
+  const argument = info < 24 ? info : readUint(bytes, start, cursor.at - start);
+  if (major === majorUnsigned) return argument;
+  if (major === majorNegative) return -1 - argument;
+  if (major === majorArray) {
+    const items: unknown[] = [];
+    for (let left = argument; left > 0; left--) items.push(readItem(cursor));
+    return items;
+  }
+  const from = cursor.at;
+  cursor.at += argument;
+  return major === majorBytes ? bytes.subarray(from, cursor.at) : view.toString("utf8", from, cursor.at);
+}
+
+const majorUnsigned = 0;
+const majorNegative = 1;
 const majorBytes = 2;
 const majorText = 3;
 const majorArray = 4;
@@ -42,7 +73,7 @@ const majorTag = 6;
 const majorSimple = 7;
 
 /**
- * Walks the heads of all items without building anything.
+ * Walks the heads of all items without building anything. Half-precision floats are not allowed: nobody writes them.
  * @returns what is wrong; undefined where `bytes` is exactly one value within the limits
  */
 export function scanCbor(bytes: Uint8Array): string | undefined {
@@ -58,7 +89,7 @@ export function scanCbor(bytes: Uint8Array): string | undefined {
     if (major === majorTag) return "tags are not allowed";
     if (major === majorMap) return "maps are not allowed";
     if (info > 27) return "lengths must be definite";
-    if (major === majorSimple && info < 25 && (info < 20 || info > 22)) return "unknown simple value";
+    if (major === majorSimple && info < 26 && (info < 20 || info > 22)) return "unknown simple value";
     const width = info < 24 ? 0 : 1 << (info - 24);
     if (at + width > bytes.length) return "it ends too early";
     const argument = info < 24 ? info : readUint(bytes, at, width);
