@@ -4,7 +4,7 @@
  * nobody guesses, and not a word that somebody chose.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Env, hex } from "../../shared/env.ts";
 import { codeOf, Fault } from "../../shared/errors.ts";
@@ -27,6 +27,8 @@ export interface AgentEntry {
  * @throws Fault `usage` where the agent has one, `bad-input` for a bad name, `locked` while another change runs
  */
 export function addAgent(stateFolder: string, agent: string, env: Env): string {
+  // An operator adds the agents before the gateway has ever run.
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   checkIdentifier("the agent name", agent);
   const secret = Buffer.from(env.randomBytes(secretBytes)).toString("base64url");
   const added = new Date(env.wallUs() / 1000).toISOString();

@@ -3,6 +3,7 @@
  * an authenticated agent come in, bytes for that agent go out, and durability is the journal's.
  */
 import type { Logger } from "pino";
+import { codecLoss } from "../../shared/block/block.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import { batchBytesMax, rangesMax } from "../../shared/limits.ts";
@@ -37,6 +38,8 @@ export interface IngressCounters {
   readonly asks: number;
   readonly batches: number;
   readonly blocks: number;
+  /** Readings in those blocks, repeats included. */
+  readonly readings: number;
   readonly bytes: number;
   readonly nacks: Readonly<Record<NackReason, number>>;
 }
@@ -71,7 +74,7 @@ export function startIngress(options: IngressOptions): Ingress {
     expired: 0,
     "other-group": 0,
   };
-  const counters = { hellos: 0, asks: 0, batches: 0, blocks: 0, bytes: 0, nacks };
+  const counters = { hellos: 0, asks: 0, batches: 0, blocks: 0, readings: 0, bytes: 0, nacks };
 
   function send(agent: string, message: DownMessage): void {
     if (message.type === "nack") nacks[message.reason]++;
@@ -146,6 +149,7 @@ export function startIngress(options: IngressOptions): Ingress {
     });
     const answer = await journal.take(agent, { ...batch, blocks });
     counters.blocks += blocks.length;
+    counters.readings += blocks.reduce((sum, block) => sum + (block.codec === codecLoss ? 0 : block.count), 0);
     counters.bytes += blocks.reduce((sum, block) => sum + block.bytes.length, 0);
     sendAnswer(agent, batch.nonce, lane, answer);
   }

@@ -1,0 +1,165 @@
+/** The command line of the gateway: each command in a few lines, what it does in the rooms behind it. */
+import { Command, Option } from "commander";
+import { askAdmin } from "../shared/ask-admin.ts";
+import { realEnv } from "../shared/env.ts";
+import { Fault } from "../shared/errors.ts";
+import { countedText } from "../shared/human.ts";
+import { openLog } from "../shared/log.ts";
+import { checkConfig, findConfig, takeConfig, writeSample } from "../shared/options/commands.ts";
+import { helpOf } from "../shared/options/reference.ts";
+import { run } from "../shared/run.ts";
+import { version } from "../shared/version.ts";
+import { endWithReader, exitCodes, openVoice } from "../shared/voice.ts";
+import { type GatewayConfig, loadGatewayConfig } from "./config.ts";
+import type { Declaration } from "./declare-lost.ts";
+import { gatewayProgram } from "./options.ts";
+
+const voice = openVoice();
+const program = new Command("holdfast-gateway")
+  .description("Takes readings from agents, keeps them in a journal and forwards them to the queue.")
+  .version(version, "-V, --version")
+  .addHelpText("after", () => `\n${helpOf(gatewayProgram)}`)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage));
+const configOption = (): Option => new Option("-c, --config <file>", "the configuration; default ./gateway.yaml");
+
+interface ConfigOption {
+  readonly config?: string;
+}
+
+function config(options: ConfigOption): GatewayConfig {
+  const taken = takeConfig(loadGatewayConfig(findConfig(gatewayProgram, options.config), process.env), voice);
+  if (taken === undefined) process.exit(exitCodes.config);
+  return taken;
+}
+
+program
+  .command("init")
+  .description("write a sample configuration in which every option is explained")
+  .argument("[file]", "where to; - prints it", gatewayProgram.file)
+  .action((file: string) => writeSample(gatewayProgram, file, voice));
+
+program
+  .command("run")
+  .description("run the gateway until SIGTERM")
+  .addOption(configOption())
+  .action(async (options: ConfigOption) => {
+    const settings = config(options);
+    const log = openLog({ program: "holdfast-gateway", level: settings.log.level });
+    const { startGateway } = await import("./main.ts");
+    process.exit(await run((life) => startGateway(settings, log, life), log));
+  });
+
+program
+  .command("check")
+  .description("say everything that is wrong with the configuration")
+  .addOption(configOption())
+  .action((options: ConfigOption) => {
+    const path = findConfig(gatewayProgram, options.config);
+    process.exitCode = checkConfig(loadGatewayConfig(path, process.env), path, voice);
+  });
+
+program
+  .command("status")
+  .description("show what waits, what was lost and what is open")
+  .addOption(configOption())
+  .option("--json", "for programs")
+  .action(async (options: ConfigOption & { json?: boolean }) => {
+    const { admin } = config(options);
+    const status = await askAdmin(admin.host, admin.port, "/status");
+    if (options.json === true) return voice.say(JSON.stringify(status));
+    const { sayStatus } = await import("./status.ts");
+    return sayStatus(voice, status as Parameters<typeof sayStatus>[1]);
+  });
+
+const agents = program.command("agent").description("the agents that may connect");
+
+agents
+  .command("add")
+  .description("let an agent connect, and print its password once")
+  .argument("<name>")
+  .addOption(configOption())
+  .action(async (name: string, options: ConfigOption) => {
+    const { addAgent } = await import("./ingress/credentials.ts");
+    const password = addAgent(config(options).stateFolder, name, realEnv());
+    voice.say(password);
+    voice.note(
+      `This is the password of ${name}; it is shown only now. Put it into the file \`password\` of the agent's`,
+    );
+    voice.note("state folder, or the file that gateway.passwordFile names there.");
+  });
+
+agents
+  .command("list")
+  .description("list the agents")
+  .addOption(configOption())
+  .option("--json", "for programs")
+  .action(async (options: ConfigOption & { json?: boolean }) => {
+    const { listAgents } = await import("./ingress/credentials.ts");
+    const entries = listAgents(config(options).stateFolder);
+    if (options.json === true) return voice.say(JSON.stringify(entries));
+    return voice.table(
+      ["agent", "added"],
+      entries.map(({ agent, added }) => [agent, added]),
+    );
+  });
+
+agents
+  .command("remove")
+  .description("take an agent's access away; what it delivered stays")
+  .argument("<name>")
+  .addOption(configOption())
+  .action(async (name: string, options: ConfigOption) => {
+    const { removeAgent } = await import("./ingress/credentials.ts");
+    removeAgent(config(options).stateFolder, name);
+    voice.note(`${name} can no longer connect.`);
+  });
+
+program
+  .command("queue")
+  .description("the file queue")
+  .command("read")
+  .description("print the committed lines, oldest first")
+  .addOption(configOption())
+  .option("-f, --follow", "go on as lines come")
+  .option("--folder <folder>", "the queue's folder; default: from the configuration")
+  .action(async (options: ConfigOption & { follow?: boolean; folder?: string }) => {
+    const { readQueue } = await import("./queue/read.ts");
+    endWithReader();
+    const folder = options.folder ?? config(options).queue.folder;
+    for await (const { lines, skippedSegments } of readQueue({ folder, follow: options.follow === true })) {
+      if (skippedSegments > 0) voice.note(`${countedText(skippedSegments, "segment")} had been deleted by retention`);
+      if (!process.stdout.write(lines)) await new Promise((resolve) => process.stdout.once("drain", resolve));
+    }
+  });
+
+program
+  .command("declare-lost")
+  .description("state that open readings of an agent will never arrive; loss records name them in the queue")
+  .requiredOption("--agent <name>", "the agent")
+  .option("--stream <name>", "only this stream")
+  .option("--epoch <id>", "only this epoch")
+  .option("--first <seq>", "with --stream and --epoch: from this seq", Number)
+  .option("--last <seq>", "to this seq", Number)
+  .addOption(configOption())
+  .option("--json", "for programs")
+  .action(async (options: ConfigOption & Declaration & { first?: number; last?: number; json?: boolean }) => {
+    const { declare } = await import("./declare.ts");
+    const { agent, stream, epoch, first, last } = options;
+    if ((first === undefined) !== (last === undefined) || Number.isNaN(first) || Number.isNaN(last)) {
+      throw new Fault("usage", { what: "--first and --last go together, as numbers" });
+    }
+    const declared = await declare(config(options), {
+      agent,
+      ...(stream === undefined ? {} : { stream }),
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(first === undefined || last === undefined ? {} : { span: { first, last } }),
+    });
+    if (options.json === true) return voice.say(JSON.stringify(declared));
+    if (declared.length === 0) return voice.note(`nothing is open of agent ${agent}`);
+    return voice.table(
+      ["agent", "stream", "epoch", "reason", "declared"],
+      declared.map(({ lane, reason, seqs }) => [lane.agent, lane.stream, lane.epoch, reason, String(seqs)]),
+    );
+  });
+
+program.parseAsync().catch((error: unknown) => process.exit(voice.fault(error)));

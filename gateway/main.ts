@@ -1,0 +1,130 @@
+/**
+ * The gateway, put together. This is the only place where its rooms meet:
+ *
+ *   agents ─▶ broker (MQTT) ─▶ ingress ─▶ journal ─▶ forwarder ─▶ queue
+ *
+ *   control.sock: declare-lost             admin: /healthz /metrics /status
+ *
+ * Ingress answers after the journal's fsync; the forwarder pulls from the journal, and deletes there what the queue has.
+ */
+import type { Logger } from "pino";
+import { startAdmin } from "../shared/admin.ts";
+import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
+import { type Env, realEnv } from "../shared/env.ts";
+import { Fault } from "../shared/errors.ts";
+import { openMetrics } from "../shared/metrics.ts";
+import { watchRate } from "../shared/rate.ts";
+import type { Life } from "../shared/run.ts";
+import { version } from "../shared/version.ts";
+import type { GatewayConfig } from "./config.ts";
+import { startControl } from "./declare-lost.ts";
+import { startForwarder } from "./forwarder/forwarder.ts";
+import { type Broker, startBroker } from "./ingress/broker.ts";
+import { openCredentials } from "./ingress/credentials.ts";
+import { startIngress } from "./ingress/ingress.ts";
+import type { Journal } from "./journal/journal.ts";
+import { folderPlace } from "./journal/place.ts";
+import { openSqliteJournal } from "./journal/sqlite.ts";
+import { openFileQueue } from "./queue/file.ts";
+import type { Queue } from "./queue/queue.ts";
+import { addGatewayMetrics, healthOf, type StatusSources, statusOf } from "./status.ts";
+
+/** The durable parts: also what `declare-lost` opens while no gateway runs. */
+export interface Parts {
+  readonly queue: Queue;
+  readonly journal: Journal;
+  close(): Promise<void>;
+}
+
+/** Opens queue and journal; the queue first, since a journal that may have gone back unites with it. */
+export async function openParts(
+  config: GatewayConfig,
+  env: Env,
+  log: Logger,
+  onFailed: (fault: Fault) => void,
+): Promise<Parts> {
+  const { folder, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs } = config.queue;
+  const queue = openFileQueue({ folder, env, log, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs });
+  try {
+    if (config.groupId !== null && config.groupId !== queue.groupId) {
+      throw new Fault("config", {
+        what: `the queue belongs to group ${queue.groupId}`,
+        why: `the configuration says group ${config.groupId}`,
+        remedy: "point queue.folder at the queue of this group, or correct group.id",
+      });
+    }
+    const place = folderPlace(config.stateFolder, env);
+    const { quotaBytes } = config.journal;
+    const journal = await openSqliteJournal({ place, env, quotaBytes, queue, log, onFailed });
+    const close = async (): Promise<void> => {
+      await journal.close();
+      await queue.close();
+    };
+    return { queue, journal, close };
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
+}
+
+export async function startGateway(config: GatewayConfig, log: Logger, life: Life): Promise<void> {
+  const env = realEnv();
+  const parts = await openParts(config, env, log, (fault) => life.fail("journal", fault));
+  life.onStop("journal and queue", () => parts.close());
+  const { queue, journal } = parts;
+
+  const forwarder = startForwarder({
+    journal,
+    queue,
+    env,
+    log,
+    onStopped: (fault) => log.error({ err: fault, alarm: true }, "forwarding has stopped; agents are still served"),
+  });
+  life.onStop("forwarder", () => forwarder.close());
+
+  let broker: Broker | undefined;
+  const ingress = startIngress({
+    journal,
+    send: (agent, bytes) => broker?.send(agent, bytes),
+    gatewayName: config.name,
+    advertise: config.advertise,
+    sendWindow: config.sendWindow,
+    codecs: [codecLoss, codecColumns, codecColumnsZstd],
+    env,
+    log,
+    alarm: (kind, agent, detail) => log.warn({ alarm: kind, agent }, detail),
+  });
+  const rateIn = watchRate(env, () => ingress.counters.readings);
+  const sources: StatusSources = { name: config.name, journal, ingress, forwarder, broker: () => broker, rateIn };
+  const metrics = openMetrics("holdfast-gateway", version);
+  addGatewayMetrics(metrics, sources);
+  const status = (): ReturnType<typeof statusOf> => statusOf(sources);
+  const admin = await startAdmin(config.admin.host, config.admin.port, {
+    health: () => healthOf(status()),
+    status,
+    metrics,
+  });
+  life.onStop("admin", () => {
+    rateIn.stop();
+    return admin.stop();
+  });
+  const control = await startControl(config.stateFolder, journal);
+  life.onStop("control", () => control.stop());
+
+  broker = await startBroker({
+    listen: config.mqtt.listen,
+    tls: config.mqtt.tls ?? undefined,
+    credentials: openCredentials(config.stateFolder, (fault) =>
+      log.error({ err: fault }, "the credentials cannot be read; the last good ones stay in force"),
+    ),
+    onMessage: ingress.handle,
+    env,
+    log,
+  });
+  const running = broker;
+  life.onStop("broker", () => running.stop());
+  log.info(
+    { gateway: config.name, mqtt: running.ports, admin: `${config.admin.host}:${admin.port}`, group: queue.groupId },
+    "the gateway runs",
+  );
+}

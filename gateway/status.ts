@@ -1,0 +1,158 @@
+/** What the gateway says of itself: the `status` command, /status, /healthz and /metrics read the same figures. */
+import type { Registry } from "prom-client";
+import type { Health } from "../shared/admin.ts";
+import { countText, rateText, sizeText } from "../shared/human.ts";
+import { addCounter, addGauge } from "../shared/metrics.ts";
+import { sizeOf } from "../shared/ranges.ts";
+import type { Rate } from "../shared/rate.ts";
+import { version } from "../shared/version.ts";
+import type { Voice } from "../shared/voice.ts";
+import type { Forwarder } from "./forwarder/forwarder.ts";
+import type { Broker } from "./ingress/broker.ts";
+import type { Ingress } from "./ingress/ingress.ts";
+import type { Journal } from "./journal/journal.ts";
+
+export interface GatewayStatus {
+  readonly gateway: string;
+  readonly version: string;
+  readonly groupId: string;
+  readonly journalId: string;
+  readonly connections: number;
+  readonly pendingReadings: number;
+  readonly pendingBytes: number;
+  readonly journalBytes: number;
+  readonly quotaBytes: number;
+  readonly ratePerSecondIn: number;
+  readonly ratePerSecondOut: number;
+  readonly drainEtaMs: number | null;
+  readonly forwarder: string;
+  readonly trouble: string | null;
+  readonly forwardedReadings: number;
+  readonly deadLetters: number;
+  readonly lost: Readonly<Record<string, number>>;
+  readonly refused: Readonly<Record<string, number>>;
+  /** What agents reported that nobody holds any more. */
+  readonly reports: readonly { kind: string; agent: string; stream: string; epoch: string; seqs: number }[];
+}
+
+export interface StatusSources {
+  readonly name: string;
+  readonly journal: Journal;
+  readonly ingress: Ingress;
+  readonly forwarder: Forwarder;
+  readonly broker: () => Broker | undefined;
+  readonly rateIn: Rate;
+}
+
+export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: StatusSources): GatewayStatus {
+  const usage = journal.usage();
+  const forwarding = forwarder.status();
+  const perSecondIn = rateIn.perSecond();
+  const gain = forwarding.readingsPerSecond - perSecondIn;
+  return {
+    gateway: name,
+    version,
+    groupId: journal.groupId,
+    journalId: journal.journalId(),
+    connections: broker()?.connections() ?? 0,
+    pendingReadings: usage.readings,
+    pendingBytes: usage.bytes,
+    journalBytes: usage.bytes,
+    quotaBytes: usage.quotaBytes,
+    ratePerSecondIn: perSecondIn,
+    ratePerSecondOut: forwarding.readingsPerSecond,
+    drainEtaMs: usage.readings === 0 ? 0 : gain > 0 ? (usage.readings / gain) * 1000 : null,
+    forwarder: forwarding.state,
+    trouble: forwarding.trouble,
+    forwardedReadings: forwarding.readings,
+    deadLetters: forwarding.deadLetters,
+    lost: forwarding.lost,
+    refused: ingress.counters.nacks,
+    reports: journal.reports().map(({ kind, lane, spans }) => ({ kind, ...lane, seqs: sizeOf(spans) })),
+  };
+}
+
+export function healthOf(status: GatewayStatus): Health {
+  const reasons: string[] = [];
+  if (status.trouble !== null) reasons.push(`Forwarding waits: ${status.trouble}.`);
+  if (status.reports.length > 0) reasons.push("Readings are open that nobody holds any more: see declare-lost.");
+  if (status.deadLetters > 0) reasons.push(`${status.deadLetters} blocks could not be read and are dead letters.`);
+  const isFull = status.pendingBytes > 0.95 * status.quotaBytes;
+  if (isFull) reasons.push("The journal is full; agents keep their readings.");
+  return { status: isFull ? "failing" : reasons.length > 0 ? "degraded" : "ok", reasons };
+}
+
+export function sayStatus(voice: Voice, status: GatewayStatus): void {
+  const some = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .filter(([, count]) => count > 0)
+      .map(([key, count]) => `${countText(count)} ${key}`)
+      .join(", ") || "none";
+  const lines: [string, string][] = [
+    ["gateway", `${status.gateway} (${status.version})`],
+    ["group", status.groupId],
+    ["connections", countText(status.connections)],
+    ["waiting", `${countText(status.pendingReadings)} readings, ${sizeText(status.pendingBytes)}`],
+    ["in", rateText(status.ratePerSecondIn)],
+    ["out", rateText(status.ratePerSecondOut)],
+    ["forwarder", status.trouble === null ? status.forwarder : `${status.forwarder}: ${status.trouble}`],
+    ["forwarded", `${countText(status.forwardedReadings)} readings since the start`],
+    ["lost", some(status.lost)],
+    ["refused", some(status.refused)],
+  ];
+  const width = Math.max(...lines.map(([key]) => key.length));
+  for (const [key, text] of lines) voice.say(`${key.padEnd(width)}  ${text}`);
+  if (status.reports.length === 0) return;
+  voice.say("");
+  voice.table(
+    ["open", "agent", "stream", "epoch", "seqs"],
+    status.reports.map(({ kind, agent, stream, epoch, seqs }) => [kind, agent, stream, epoch, countText(seqs)]),
+  );
+}
+
+/** Registers the metrics of the gateway. */
+export function addGatewayMetrics(registry: Registry, sources: StatusSources): void {
+  const { journal, ingress, forwarder, broker } = sources;
+  addGauge(registry, {
+    name: "holdfast_gateway_connections",
+    help: "Agents that are connected.",
+    read: () => broker()?.connections() ?? 0,
+  });
+  addGauge(registry, {
+    name: "holdfast_gateway_pending_readings",
+    help: "Readings in the journal that wait for the queue.",
+    read: () => journal.usage().readings,
+  });
+  addGauge(registry, {
+    name: "holdfast_gateway_journal_bytes",
+    help: "Bytes of blocks in the journal.",
+    read: () => journal.usage().bytes,
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_blocks_total",
+    help: "Blocks received in batches since the start, repeats included.",
+    read: () => ingress.counters.blocks,
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_refusals_total",
+    help: "NACKs sent since the start, by reason.",
+    labels: ["reason"],
+    read: () => Object.entries(ingress.counters.nacks).map(([reason, value]) => ({ labels: { reason }, value })),
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_forwarded_readings_total",
+    help: "Readings committed to the queue since the start.",
+    read: () => forwarder.status().readings,
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_lost_readings_total",
+    help: "Seqs that stand in the queue as lost since the start, by reason.",
+    labels: ["reason"],
+    read: () => Object.entries(forwarder.status().lost).map(([reason, value]) => ({ labels: { reason }, value })),
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_dead_letters_total",
+    help: "Blocks that could not be read since the start.",
+    read: () => forwarder.status().deadLetters,
+  });
+}
