@@ -32,6 +32,8 @@ const zstdOptions = {
   params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_contentSizeFlag]: 0 },
 };
 
+/** More text, in UTF-16 units and bytes, is not tried in one block: what would not fit is not worth compressing. */
+const textSizeMax = blockRawBytesMax / 2;
 /** Longer text is not kept for comparing the next one with. */
 const keptTextMax = 16 * 1024;
 
@@ -46,20 +48,31 @@ export function encodeBlocks(columns: Columns): EncodedBlock[] {
 }
 
 function appendBlocks(blocks: EncodedBlock[], columns: Columns, from: number, to: number): void {
-  if (from === to) return;
-  let end = to;
-  if (to - from <= blockReadingsMax) {
-    const isAll = from === 0 && to === columns.count;
-    const block = encodeBlock(isAll ? columns : sliceColumns(columns, from, to));
-    // One reading always fits: it is at most 64 kB, and its overhead some ten bytes.
-    if (block.rawBytes <= blockRawBytesMax && block.bytes.length <= blockBytesMax) {
-      blocks.push(block);
-      return;
+  for (let at = from; at < to; ) {
+    const end = endOfBlock(columns, at, to);
+    const isAll = at === 0 && end === columns.count;
+    const block = encodeBlock(isAll ? columns : sliceColumns(columns, at, end));
+    // One reading always fits: it is at most 64 kB, and its overhead some twenty bytes.
+    if (block.rawBytes <= blockRawBytesMax && block.bytes.length <= blockBytesMax) blocks.push(block);
+    else {
+      const middle = at + ((end - at) >>> 1);
+      appendBlocks(blocks, columns, at, middle);
+      appendBlocks(blocks, columns, middle, end);
     }
-    end = from + ((to - from) >>> 1);
-  } else end = from + blockReadingsMax;
-  appendBlocks(blocks, columns, from, end);
-  appendBlocks(blocks, columns, end, to);
+    at = end;
+  }
+}
+
+/** Where a block that starts at a row ends at the latest, as far as counting tells without encoding. */
+function endOfBlock({ values }: Columns, from: number, to: number): number {
+  const last = Math.min(to, from + blockReadingsMax);
+  let size = 0;
+  for (let row = from; row < last; row++) {
+    const value = values[row];
+    if (typeof value === "string" || typeof value === "object") size += value.length;
+    if (size > textSizeMax) return Math.max(row, from + 1);
+  }
+  return last;
 }
 
 function encodeBlock({ count, series, rowSeries, timesUs, values }: Columns): EncodedBlock {

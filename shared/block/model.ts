@@ -21,9 +21,9 @@ export function learn(context: number, bit: number): number {
   return (moved << 8) | (asked < askedMax ? asked + 1 : askedMax);
 }
 
-/** The chance of a 1 in 4,096ths, never 0 and never certain. */
+/** The chance of a 1 in 4,096ths: odd, hence never 0, and never certain. */
 export function chanceOf(context: number): number {
-  return (context >> 12) & 0xfff || 1;
+  return (context >> 12) | 1;
 }
 
 /** The width of the range coder's registers: 31 bits, so that JavaScript keeps them in machine words. */
