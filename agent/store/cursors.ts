@@ -15,12 +15,12 @@ export interface Cursors {
 
 export function openCursors(db: Db): Cursors {
   const get = db.prepare("SELECT value FROM cursor WHERE key=?").pluck();
-  const all = db.prepare("SELECT key, value FROM cursor WHERE substr(key, 1, length(?1)) = ?1").raw();
+  const all = db.prepare("SELECT key, value FROM cursor WHERE substr(key, 1, length(:prefix)) = :prefix").raw();
   const put = db.prepare("INSERT OR REPLACE INTO cursor(key, value) VALUES (?,?)");
   const remove = db.prepare("DELETE FROM cursor WHERE key=?");
   return {
     get: (key) => get.get(key) as string | undefined,
-    all: (prefix) => new Map(all.all(prefix) as [string, string][]),
+    all: (prefix) => new Map(all.all({ prefix }) as [string, string][]),
     move(moves) {
       for (const { key, value } of moves) {
         if (key.length > keyLengthMax || (value?.length ?? 0) > valueLengthMax) {
