@@ -6,12 +6,13 @@ import { isUtf8 } from "node:buffer";
 import { damaged } from "./damaged.ts";
 
 /** Inside a string, U+0000 is written as U+0001 U+0002, and U+0001 as U+0001 U+0003. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these two are what the format escapes
-const special = /[\0\x01]/;
+function isSpecial(text: string): boolean {
+  return text.includes("\0") || text.includes("\x01");
+}
 
 /** The bytes of strings and byte values. */
 export function encodeText(texts: readonly string[], blobs: readonly Uint8Array[]): Uint8Array {
-  const written = texts.some((text) => special.test(text)) ? texts.map(withEscapes) : texts;
+  const written = texts.some(isSpecial) ? texts.map(withEscapes) : texts;
   const bytes = Buffer.from(`${written.join("\0")}\0`, "utf8");
   return blobs.length === 0 ? bytes : Buffer.concat([bytes, ...blobs]);
 }
@@ -29,7 +30,7 @@ export function decodeTexts(bytes: Uint8Array, count: number): string[] {
 }
 
 function withEscapes(text: string): string {
-  return special.test(text) ? text.replaceAll("\x01", "\x01\x03").replaceAll("\0", "\x01\x02") : text;
+  return isSpecial(text) ? text.replaceAll("\x01", "\x01\x03").replaceAll("\0", "\x01\x02") : text;
 }
 
 function withoutEscapes(text: string): string {

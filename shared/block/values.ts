@@ -104,9 +104,9 @@ function encodeKinds(coder: RangeEncoder, count: number): void {
 /** What the values of a block share while they are read. */
 export interface Payload {
   /** The next text. */
-  text(): string;
+  readonly text: () => string;
   /** The next `sizeBytes` bytes. */
-  bytes(sizeBytes: number): Uint8Array;
+  readonly bytes: (sizeBytes: number) => Uint8Array;
 }
 
 /** The kinds of a series' values, before their texts and bytes are at hand. */
