@@ -280,6 +280,24 @@ void describe("HTTP input under pressure", () => {
     await input.stop();
   });
 
+  void it("gives its budget back when a client goes away while it waits for its turn", async () => {
+    const context = createTestContext();
+    const input = await startHttp({ ...options, bodyBytesMax: 100 }, context, { ...httpLimits, bodiesInFlight: 1 });
+    const release = context.intake.hold();
+    const first = raw(input, head(100), row.padEnd(100));
+    await until(() => context.intake.attempts === 1);
+    const gone = connect(input.address.port, "127.0.0.1");
+    await new Promise((resolve) => gone.write(`${head(100)}{`, resolve));
+    // The server sees the end before the turn comes: it reads the socket of a request that it has not begun to take.
+    gone.resetAndDestroy();
+    await raw(input, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    release();
+    assert.equal((await first).status, 204);
+    assert.equal((await raw(input, head(100), row.padEnd(100))).status, 204);
+    assert.equal(context.intake.attempts, 2);
+    await input.stop();
+  });
+
   void it("bounds its connections (I8)", async () => {
     const input = await startHttp(options, createTestContext(), { ...httpLimits, connectionsMax: 1 });
     const first = connect(input.address.port, "127.0.0.1");

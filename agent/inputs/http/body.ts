@@ -64,6 +64,8 @@ function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer | u
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
+    // The client may have gone while its request waited for its turn; nothing would be emitted any more.
+    if (request.destroyed) return resolve(undefined);
     request.on("data", (chunk: Buffer) => {
       sizeBytes += chunk.length;
       if (sizeBytes <= bytesMax) {
