@@ -96,7 +96,9 @@ export function openLanes(db: Db) {
 
   const cached = new Map<number, LaneRow>();
   const idByKey = new Map<string, number>();
+  /** Rows that the transaction has yet to write, and all that it has touched: after a roll-back none may stay. */
   const changed = new Set<number>();
+  const touched = new Set<number>();
   let nextId = (maxId.get() as number) + 1;
 
   function keep(row: LaneRow): LaneRow {
@@ -110,6 +112,12 @@ export function openLanes(db: Db) {
       idByKey.delete(laneKey(old.lane));
     }
     return row;
+  }
+
+  function uncache(id: number): void {
+    const row = cached.get(id);
+    if (row !== undefined) idByKey.delete(laneKey(row.lane));
+    cached.delete(id);
   }
 
   function load(stored: StoredRow | undefined): LaneRow | undefined {
@@ -138,6 +146,7 @@ export function openLanes(db: Db) {
 
   function save(row: LaneRow): LaneRow {
     changed.add(row.id);
+    touched.add(row.id);
     keep(row);
     if (changed.size > changedMax) flush();
     return row;
@@ -151,24 +160,20 @@ export function openLanes(db: Db) {
     save,
     /** Writes the changed rows; called before each commit. */
     flush,
+    committed: (): void => touched.clear(),
     /** A new row without a position. */
     create(lane: Lane, storeId: string | null, run: number): LaneRow {
       return save({ ...blank, id: nextId++, lane, storeId, run });
     },
     remove(id: number): void {
-      const row = cached.get(id);
-      if (row !== undefined) idByKey.delete(laneKey(row.lane));
-      cached.delete(id);
+      uncache(id);
       changed.delete(id);
       deleteId.run(id);
     },
     /** Drops what a rolled-back transaction left in memory. */
     rolledBack(): void {
-      for (const id of changed) {
-        const row = cached.get(id);
-        if (row !== undefined) idByKey.delete(laneKey(row.lane));
-        cached.delete(id);
-      }
+      for (const id of touched) uncache(id);
+      touched.clear();
       changed.clear();
     },
     /** Ids of all lanes, those of damaged rows included. */

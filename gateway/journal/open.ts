@@ -45,6 +45,7 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
   let identity: Identity;
   let ioFailedMs = Number.NEGATIVE_INFINITY;
   let failed: Fault | undefined;
+  let closed = false;
 
   /** The journal went back, or may have: why is for the operator. */
   function whyGoneBack(file: Identity | null, copy: Identity | null): string | undefined {
@@ -206,6 +207,8 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
       }
     },
     close() {
+      if (closed) return;
+      closed = true;
       if (failed === undefined) {
         identity = { ...identity, generation: identity.generation + 1 };
         saveIdentity(tables.db, identity);

@@ -25,6 +25,7 @@ export function openTables(db: Db) {
     commit(): void {
       lanes.flush();
       db.exec("COMMIT");
+      lanes.committed();
     },
     /** Undoes the transaction in the file and in memory; also after SQLite has rolled back by itself. */
     rollback(): void {

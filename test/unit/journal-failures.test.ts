@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Journal } from "../../gateway/journal/journal.ts";
+import { folderPlace, type Place } from "../../gateway/journal/place.ts";
+import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
+import type { Queue } from "../../gateway/queue/queue.ts";
+import { realEnv } from "../../shared/env.ts";
+import type { Fault } from "../../shared/errors.ts";
+import type { Db } from "../../shared/sqlite.ts";
+import { forwardedBy } from "../contract/journal.ts";
+import { agentLane } from "../fakes/agent-lane.ts";
+import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
+import { fakeQueue } from "../fakes/queue.ts";
+
+const env = realEnv();
+
+function tempFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-journal-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+interface OnDisk {
+  readonly journal: Journal;
+  readonly failed: Fault[];
+}
+
+/** Opens the journal in `folder`; `watch` sees each database that is opened. */
+async function openIn(
+  t: TestContext,
+  folder: string,
+  queue: Queue,
+  watch: (db: Db) => void = () => {},
+): Promise<OnDisk> {
+  const place = folderPlace(folder, env);
+  let isOpen = true;
+  const watched: Place = {
+    ...place,
+    open() {
+      const db = place.open();
+      watch(db);
+      return db;
+    },
+    close(db) {
+      if (isOpen) place.close(db);
+      isOpen = false;
+    },
+  };
+  const failed: Fault[] = [];
+  const options = { place: watched, env, quotaBytes: 1e9, queue, log: silent };
+  const journal = await openSqliteJournal({ ...options, onFailed: (fault) => failed.push(fault) });
+  t.after(() => journal.close());
+  return { journal, failed };
+}
+
+const spansOf = (ranges: readonly { first: number; last: number }[] | undefined) =>
+  ranges?.map(({ first, last }) => [first, last]);
+
+test("I10: a damaged row of a lane gives a new journal id, and what it held comes again", async () => {
+  const queue = fakeQueue().open();
+  const { journal, db, newIds } = await journalInMemory(queue);
+  const [lane, other] = [agentLane({ run: 1 }), agentLane({ run: 2 })];
+  const batch = lane.batch([lane.block(5)]);
+  await journal.take("pump-1", batch);
+  await journal.take("pump-1", other.batch([other.block(5)]));
+  // Flipped behind the journal's back, and read again by a journal without a cache.
+  db.prepare(`UPDATE lanes SET detail = replace(detail, '"last":5', '"last":7') WHERE epoch = ?`).run(lane.lane.epoch);
+  const again = await journalInMemory(queue, db);
+  assert.notEqual(again.journal.journalId(), journal.journalId());
+  assert.deepEqual(newIds, []);
+  assert.equal((await again.journal.ask("pump-1", lane.ask())).state?.version, 0);
+  assert.deepEqual(spansOf((await again.journal.ask("pump-1", other.ask())).state?.journaled), [[1, 5]]);
+  const { refusals } = await again.journal.take("pump-1", batch);
+  assert.deepEqual(refusals, []);
+});
+
+test("I10: a damaged head of an entry is found when it is read; a new id makes its seqs come again", async () => {
+  const queue = fakeQueue().open();
+  const { journal, db, newIds } = await journalInMemory(queue);
+  const lane = agentLane();
+  const blocks = [lane.block(5), lane.block(5)];
+  await journal.take("pump-1", lane.batch(blocks));
+  db.prepare("UPDATE entries SET first = 100 WHERE id = 1").run();
+  assert.deepEqual(
+    journal.read(1e6, 1e6).map(({ block }) => block.first),
+    [6],
+  );
+  assert.deepEqual(newIds, [journal.journalId()]);
+  assert.deepEqual(spansOf((await journal.ask("pump-1", lane.ask())).state?.journaled), [[6, 10]]);
+});
+
+test("I6: a disk that is full refuses batches, still settles, and takes again", async () => {
+  const queue = fakeQueue().open();
+  const { journal, db } = await journalInMemory(queue);
+  const lane = agentLane();
+  const [kept, extra] = [lane.block(5, new Uint8Array(100_000)), lane.block(5, new Uint8Array(200_000))];
+  await journal.take("pump-1", lane.batch([kept]));
+  const pages = db.pragma("page_count", { simple: true }) as number;
+  db.pragma(`max_page_count=${pages + 2}`);
+  const hindered = await journal.take("pump-1", lane.batch([extra]));
+  assert.deepEqual(
+    hindered.refusals.map(({ reason }) => reason),
+    ["full"],
+  );
+  const { state } = await journal.ask("pump-1", lane.ask());
+  assert.deepEqual(spansOf(state?.journaled), [[1, 5]], "positions are told although the disk is full");
+  const [entry] = journal.read(1e6, 1e6);
+  const position = { lane: lane.lane, storeId: lane.record.storeId, run: 1, forwarded: forwardedBy([kept]) };
+  await journal.settle([entry?.id as number], [position]);
+  assert.equal(journal.usage().blocks, 0);
+  assert.equal(journal.usage().bytes, 0);
+});
+
+test("I10: a file that is no database is set aside, and a journal seeded by the queue begins", async (t) => {
+  const folder = tempFolder(t);
+  const queue = fakeQueue().open();
+  const lane = agentLane();
+  const forwarded = forwardedBy([lane.block(5)]);
+  await queue.commit([], [{ lane: lane.lane, storeId: lane.record.storeId, run: 1, forwarded }]);
+  writeFileSync(join(folder, "journal.db"), Buffer.alloc(20_000, "not a database "));
+  const { journal } = await openIn(t, folder, queue);
+  assert.deepEqual((await journal.ask("pump-1", lane.ask())).state?.forwarded, forwarded);
+  assert.equal(readdirSync(folder).filter((name) => name.startsWith("journal.db.damaged-")).length, 1);
+});
+
+test("a journal whose file was put back, or whose side file is gone, takes a new id", async (t) => {
+  const folder = tempFolder(t);
+  const backup = join(tempFolder(t), "journal.db");
+  const queue = fakeQueue().open();
+  const lane = agentLane();
+  async function run(work: (journal: Journal) => Promise<void> = async () => {}): Promise<string> {
+    const { journal } = await openIn(t, folder, queue);
+    await work(journal);
+    await journal.close();
+    return journal.journalId();
+  }
+  const first = await run();
+  copyFileSync(join(folder, "journal.db"), backup);
+  const second = await run(async (journal) => void (await journal.take("pump-1", lane.batch([lane.block(5)]))));
+  assert.equal(second, first, "an orderly stop changes nothing");
+  copyFileSync(backup, join(folder, "journal.db"));
+  const third = await run(async (journal) => {
+    assert.equal((await journal.ask("pump-1", lane.ask())).state?.version, 0);
+  });
+  assert.notEqual(third, second);
+  rmSync(join(folder, "journal.id"));
+  assert.notEqual(await run(), third);
+  rmSync(join(folder, "journal.db"));
+  assert.notEqual(await run(), third);
+});
+
+test("one process per journal", async (t) => {
+  const folder = tempFolder(t);
+  await openIn(t, folder, fakeQueue().open());
+  assert.throws(() => folderPlace(folder, env), { code: "locked" });
+});
+
+/** Makes the next `times` commits fail as an fsync that returned EIO does. */
+function failCommits(db: Db, times: { left: number }): void {
+  const exec = db.exec.bind(db);
+  db.exec = (sql) => {
+    if (sql !== "COMMIT" || times.left === 0) return exec(sql);
+    times.left--;
+    throw Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_FSYNC" });
+  };
+}
+
+test("I3: after an fsync that failed the file is opened anew before anything is answered", async (t) => {
+  const queue = fakeQueue().open();
+  const times = { left: 0 };
+  let opens = 0;
+  const { journal, failed } = await openIn(t, tempFolder(t), queue, (db) => {
+    opens++;
+    failCommits(db, times);
+  });
+  const lane = agentLane();
+  const before = journal.journalId();
+  times.left = 1;
+  const { state } = await journal.take("pump-1", lane.batch([lane.block(5)]));
+  assert.deepEqual(spansOf(state?.journaled), [[1, 5]]);
+  assert.equal(opens, 2);
+  assert.equal(journal.journalId(), before);
+  assert.equal(journal.read(1e6, 1e6).length, 1);
+  assert.deepEqual(failed, []);
+});
+
+test("I3: a disk that fails again ends the journal with a Fault that says what to do", async (t) => {
+  const queue = fakeQueue().open();
+  const times = { left: 0 };
+  const { journal, failed } = await openIn(t, tempFolder(t), queue, (db) => failCommits(db, times));
+  const lane = agentLane();
+  times.left = Number.POSITIVE_INFINITY;
+  await assert.rejects(journal.take("pump-1", lane.batch([lane.block(5)])));
+  await assert.rejects(journal.take("pump-1", lane.batch([lane.block(5)])), { code: "unavailable" });
+  assert.equal(failed.length, 1);
+  assert.match(failed[0]?.remedy ?? "", /disk/);
+  times.left = 0;
+});
+
+test("a batch that cannot be stored fails alone; the others of its turn are taken", async () => {
+  const queue = fakeQueue().open();
+  const { journal } = await journalInMemory(queue);
+  const lanes = [1, 2, 3].map((run) => agentLane({ run }));
+  const batches = lanes.map((lane) => lane.batch([lane.block(5)]));
+  const bytes = "no bytes" as unknown as Uint8Array;
+  const poison = { ...batches[1], blocks: batches[1]?.blocks.map((block) => ({ ...block, bytes })) };
+  const answers = await Promise.allSettled(
+    [batches[0], poison, batches[2]].map((batch) => journal.take("pump-1", batch as (typeof batches)[0])),
+  );
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assert.deepEqual(journal.usage().blocks, 2);
+  assert.equal(journal.lanes().length, 2);
+});
+
+test("I8: more than a journal can hold in memory is answered with busy", async () => {
+  const { journal } = await journalInMemory(fakeQueue().open());
+  const lane = agentLane();
+  const large = lane.batch([lane.block(5, new Uint8Array(250_000))]);
+  const answers = await Promise.all(Array.from({ length: 1100 }, () => journal.take("pump-1", large)));
+  const busy = answers.filter(({ refusals }) => refusals[0]?.reason === "busy");
+  assert.ok(busy.length > 500, `${busy.length} were refused`);
+  assert.equal(journal.usage().blocks, 1);
+});
+
+test("the ballast is laid, so that a full disk can still delete", async (t) => {
+  const folder = tempFolder(t);
+  const { journal } = await openIn(t, folder, fakeQueue().open());
+  assert.ok(existsSync(join(folder, "ballast")));
+  await journal.close();
+});
