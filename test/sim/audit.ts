@@ -1,0 +1,124 @@
+/**
+ * The audit (DESIGN §2): acknowledged ⊆ queued ∪ lost ∪ dead-lettered ∪ open-and-reported, all from what was attempted,
+ * each seq once. It compares what producers were told with what the queue holds.
+ */
+import type { Outcome } from "../../gateway/queue/queue.ts";
+import type { Device } from "./device.ts";
+import type { Gateway } from "./gateway.ts";
+import { laneName } from "./oracle.ts";
+import type { World } from "./world.ts";
+
+interface Seen {
+  /** Times a reading stands in the queue without the mark `repeated`, and with it. */
+  readonly plain: Map<number, number>;
+  readonly repeated: Map<number, number>;
+  /** Ids of which some name was settled as lost or as a dead letter. */
+  readonly named: Set<number>;
+}
+
+export function audit(world: World, gateway: Gateway, devices: readonly Device[]): void {
+  const seen = readQueue(world, gateway.queue.outcomes);
+  const onCards = new Set(devices.filter((device) => !device.isGone).flatMap((device) => device.taken));
+  const open = openAndReported(world, gateway);
+  const stuck = waitingNames(world, devices);
+  const whereabouts = (id: number): string | null => {
+    if (seen.named.has(id)) return "reading named lost";
+    // A card that died or went back takes along what only it knew (PROTOCOL §9, first residue).
+    if (!onCards.has(id)) return "exempt: card lost";
+    if (open.has(id)) return "open and reported";
+    // A forked process that restarted before a POSITION verified what it wrote (PROTOCOL §9, second residue).
+    return world.oracle.residue.has(id) ? "exempt: fork residue" : null;
+  };
+  world.oracle.told().forEach((told, id) => {
+    const plain = seen.plain.get(id) ?? 0;
+    const repeated = seen.repeated.get(id) ?? 0;
+    if (plain > 1) world.find("DUP", `reading ${id} stands ${plain} times in the queue, unmarked`);
+    if (plain + repeated > 0 && told === "refused") world.find("REFUSED-BUT-QUEUED", `reading ${id}`);
+    if (plain + repeated > 1) world.count("repeated reading");
+    if (told !== "accepted" || plain + repeated > 0) return;
+    const held = whereabouts(id);
+    if (held !== null) world.count(held);
+    else if (stuck.has(id)) world.find("STUCK", `reading ${id} waits for ever as ${stuck.get(id)}`);
+    else world.find("SILENT", `reading ${id} is nowhere; it was ${namesOf(world, id).join(", ")}`);
+  });
+}
+
+function readQueue(world: World, outcomes: readonly Outcome[]): Seen {
+  const settled = new Map<string, Set<number>>();
+  const seen: Seen = { plain: new Map(), repeated: new Map(), named: new Set() };
+  for (const { lane, spans, body } of outcomes) {
+    const name = laneName(lane);
+    const ids = world.oracle.lane(name);
+    let once = settled.get(name);
+    if (once === undefined) settled.set(name, (once = new Set()));
+    for (const { first, last } of spans) {
+      for (let seq = first; seq <= last; seq++) {
+        // I4: each seq once.
+        if (once.has(seq)) world.find("NAME-TWICE", `${name}/${seq}`);
+        once.add(seq);
+        const own = ids.get(seq) ?? [];
+        if (body.kind === "readings") {
+          const id = body.columns.values[seq - body.first] as number;
+          const times = body.repeated ? seen.repeated : seen.plain;
+          times.set(id, (times.get(id) ?? 0) + 1);
+          if (!own.includes(id)) world.find("CONTENT", `${name}/${seq} holds reading ${id}, which never had this name`);
+        } else {
+          if (own.length === 0)
+            world.find("LOST-NOTHING", `${name}/${seq} is called ${body.kind}, but was never given out`);
+          if (body.kind === "dead-letter") world.find("DEAD-LETTER", `${name}/${seq}: ${body.reason}`);
+          for (const id of own) seen.named.add(id);
+          world.count(body.kind === "loss" ? `lost: ${body.loss.reason}` : "dead-letter");
+        }
+      }
+    }
+  }
+  return seen;
+}
+
+function namesOf(world: World, id: number): string[] {
+  const names: string[] = [];
+  for (const [lane, seqs] of world.oracle.lanes()) {
+    for (const [seq, ids] of seqs) if (ids.includes(id)) names.push(`${lane}/${seq}`);
+  }
+  return names;
+}
+
+/** What nobody holds any more, is known to be missing and was reported to the operator. */
+function openAndReported(world: World, gateway: Gateway): Set<number> {
+  const reported = new Map<string, (readonly { first: number; last: number }[])[]>();
+  for (const { lane, spans } of gateway.journal()?.reports() ?? []) {
+    const name = laneName(lane);
+    reported.set(name, [...(reported.get(name) ?? []), spans]);
+  }
+  const open = new Set<number>();
+  for (const [name, lists] of reported) {
+    for (const [seq, ids] of world.oracle.lane(name)) {
+      if (!lists.flat().some(({ first, last }) => first <= seq && seq <= last)) continue;
+      for (const id of ids) open.add(id);
+    }
+  }
+  return open;
+}
+
+/** The ids that some store still calls pending, with their names. */
+function waitingNames(world: World, devices: readonly Device[]): Map<number, string> {
+  const waiting = new Map<number, string>();
+  for (const device of devices) {
+    for (const lane of device.process?.store.lanes() ?? []) {
+      if (lane.tallies[0].blocks === 0) continue;
+      const name = `${device.options.agent}/${lane.name}/${lane.epoch}`;
+      for (let from = 1; ; ) {
+        const rows = device.process?.store.page(lane, from) ?? [];
+        const tail = rows[rows.length - 1];
+        if (tail === undefined) break;
+        for (const row of rows.filter((one) => one.state === 0)) {
+          for (let seq = row.first; seq < row.first + row.count; seq++) {
+            for (const id of world.oracle.lane(name).get(seq) ?? []) waiting.set(id, `${name}/${seq}`);
+          }
+        }
+        from = tail.first + tail.count;
+      }
+    }
+  }
+  return waiting;
+}

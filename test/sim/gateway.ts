@@ -1,0 +1,173 @@
+/** The simulated gateway: the real journal, ingress and forwarder on a database in memory and a queue that survives. */
+import pino from "pino";
+import { startForwarder } from "../../gateway/forwarder/forwarder.ts";
+import { type Ingress, startIngress } from "../../gateway/ingress/ingress.ts";
+import { type Identity, identityInMemory } from "../../gateway/journal/identity.ts";
+import type { Journal } from "../../gateway/journal/journal.ts";
+import { memoryPlace } from "../../gateway/journal/place.ts";
+import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
+import { codecColumns, codecColumnsZstd } from "../../shared/block/block.ts";
+import { messageOf } from "../../shared/errors.ts";
+import type { Db } from "../../shared/sqlite.ts";
+import { type FakeQueue, fakeQueue, type QueueFault } from "../fakes/queue.ts";
+import type { Life } from "./clock.ts";
+import { type Machine, newMachine, processEnv } from "./env.ts";
+import { openImage } from "./memory.ts";
+import type { World } from "./world.ts";
+
+export interface GatewayOptions {
+  readonly quotaBytes: number;
+  readonly sendWindow: number;
+  /** Probability that a commit of the queue fails before or after it landed. */
+  readonly queueFails: number;
+  readonly queueLatencyMs: number;
+  send(agent: string, bytes: Uint8Array): void;
+  /** The process has died: its links break. */
+  died(): void;
+}
+
+/** What a restored backup of a journal brings back. */
+export interface JournalImage {
+  readonly file: Buffer;
+  readonly copy: Identity | null;
+}
+
+export interface Gateway {
+  readonly machine: Machine;
+  readonly queue: FakeQueue;
+  /** Undefined while it is down or still opening. */
+  journal(): Journal | undefined;
+  isUp(): boolean;
+  receive(agent: string, bytes: Uint8Array): void;
+  start(): void;
+  kill(): void;
+  db(): Db;
+  image(): JournalImage;
+  /** Puts another file and side copy in place, only while it is down; null is a lost one. */
+  putBack(file: Buffer | null, copy: Identity | null): void;
+  /** A queue without room refuses every commit. */
+  setQueueFull(full: boolean): void;
+}
+
+const log = pino({ enabled: false });
+export function createGateway(world: World, options: GatewayOptions): Gateway {
+  const { clock } = world;
+  const dice = world.dice.split();
+  const machine = newMachine(dice);
+  let life: Life = { alive: false };
+  let file = openImage(null);
+  let copy = identityInMemory();
+  let journal: Journal | undefined;
+  let ingress: Ingress | undefined;
+  let queueIsFull = false;
+
+  const queue = fakeQueue({
+    fault(): QueueFault | undefined {
+      if (queueIsFull) {
+        world.count("queue full");
+        return "full";
+      }
+      if (world.calm || !dice.chance(options.queueFails)) return undefined;
+      const fault = dice.pick(["before", "after"] as const);
+      world.count(`queue fails ${fault}`);
+      return fault;
+    },
+    pause: () =>
+      world.calm || dice.chance(0.5)
+        ? Promise.resolve()
+        : new Promise((resolve) => void clock.after(dice.wait(options.queueLatencyMs), life, resolve)),
+  });
+
+  function kill(): void {
+    if (!life.alive) return;
+    life.alive = false;
+    journal = undefined;
+    ingress = undefined;
+    if (file.inTransaction) file.exec("ROLLBACK");
+    options.died();
+  }
+
+  function failed(error: unknown): void {
+    world.find("FAILED", `gateway: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    kill();
+    clock.after(10_000, null, start);
+  }
+
+  function guard(action: () => void): () => void {
+    return () => {
+      try {
+        action();
+      } catch (error) {
+        failed(error);
+      }
+    };
+  }
+
+  async function open(own: Life): Promise<void> {
+    const env = processEnv(clock, machine, own, dice.split(), guard);
+    const handle = queue.open();
+    const opened = await openSqliteJournal({
+      place: memoryPlace(file, copy),
+      env,
+      quotaBytes: options.quotaBytes,
+      queue: handle,
+      log,
+      onNewId: () => world.count("journal id renewed while running"),
+      onFailed: (fault) => failed(fault),
+    });
+    if (!own.alive) return;
+    journal = opened;
+    world.trace(() => `gateway opens journal ${opened.journalId().slice(0, 6)}`);
+    ingress = startIngress({
+      journal: opened,
+      send: (agent, bytes) => own.alive && options.send(agent, bytes),
+      gatewayName: "g1",
+      advertise: ["sim://g1"],
+      sendWindow: options.sendWindow,
+      codecs: [codecColumns, codecColumnsZstd],
+      env,
+      log,
+      alarm: (kind, agent, detail) => {
+        world.count(`gateway alarm ${kind}`);
+        world.trace(() => `gateway alarm ${kind} ${agent}: ${detail}`);
+      },
+    });
+    startForwarder({
+      journal: opened,
+      queue: handle,
+      env,
+      log,
+      onStopped: (fault) => own.alive && world.find("FORWARDER-STOPPED", fault.message),
+    });
+  }
+
+  function start(): void {
+    if (life.alive) return;
+    life = { alive: true };
+    world.count("gateway start");
+    open(life).catch(failed);
+  }
+
+  return {
+    machine,
+    queue,
+    journal: () => journal,
+    isUp: () => ingress !== undefined,
+    receive(agent, bytes) {
+      void ingress?.handle(agent, bytes);
+    },
+    start,
+    kill,
+    db: () => file,
+    image: () => ({ file: file.serialize(), copy: copy.read() }),
+    putBack(image, identity) {
+      file.close();
+      file = openImage(image);
+      copy = identityInMemory();
+      if (identity !== null) copy.write(identity);
+    },
+    setQueueFull(full) {
+      queueIsFull = full;
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * What really happened, as nobody inside the system knows it: which readings producers handed over and were told of,
+ * and every name under which each reading was ever stored. A reading carries its id as its value.
+ */
+import type { Lane } from "../../gateway/queue/queue.ts";
+
+/** What the producer of a reading was told. Without an answer it stays `attempted`: it may have been stored or not. */
+export type Told = "attempted" | "accepted" | "refused";
+
+/** The ids stored under one seq: more than one only where a forked process wrote under one name twice. */
+export type Ids = readonly number[];
+
+export interface Oracle {
+  /** A new reading; returns its id. */
+  attempt(): number;
+  tell(id: number, told: Told): void;
+  told(): readonly Told[];
+  /** A store gave a reading this name. */
+  name(lane: string, seq: number, id: number): void;
+  /** The ids under a lane, by seq. */
+  lane(lane: string): ReadonlyMap<number, Ids>;
+  lanes(): ReadonlyMap<string, ReadonlyMap<number, Ids>>;
+  /** Epochs that two processes held open at once. */
+  readonly forkedEpochs: Set<string>;
+  /** Readings of a forked process that stopped before a POSITION verified what it wrote (PROTOCOL §9). */
+  readonly residue: Set<number>;
+}
+
+export function laneName(lane: Lane): string {
+  return `${lane.agent}/${lane.stream}/${lane.epoch}`;
+}
+
+export function createOracle(): Oracle {
+  const told: Told[] = [];
+  const lanes = new Map<string, Map<number, number[]>>();
+  const none = new Map<number, Ids>();
+  return {
+    attempt: () => told.push("attempted") - 1,
+    tell: (id, what) => void (told[id] = what),
+    told: () => told,
+    name(lane, seq, id) {
+      let seqs = lanes.get(lane);
+      if (seqs === undefined) lanes.set(lane, (seqs = new Map()));
+      const ids = seqs.get(seq);
+      if (ids === undefined) seqs.set(seq, [id]);
+      else if (!ids.includes(id)) ids.push(id);
+    },
+    lane: (lane) => lanes.get(lane) ?? none,
+    lanes: () => lanes,
+    forkedEpochs: new Set(),
+    residue: new Set(),
+  };
+}

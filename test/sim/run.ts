@@ -1,0 +1,110 @@
+/** One seed: a world, hours of faults, a calm in which everything settles, and the audit. */
+import { audit } from "./audit.ts";
+import { type Device, type DeviceOptions, newDevice, startDevice } from "./device.ts";
+import { startFaults } from "./faults.ts";
+import { createGateway, type Gateway } from "./gateway.ts";
+import { createNetwork, type Network } from "./network.ts";
+import { createWorld, type Finding, type World } from "./world.ts";
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly findings: readonly Finding[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly events: number;
+  readonly fingerprint: number;
+}
+
+export interface Simulation {
+  readonly world: World;
+  readonly gateway: Gateway;
+  readonly network: Network;
+  readonly devices: Device[];
+}
+
+const hourMs = 3_600_000;
+/** Longest calm: hourly asks, rests and back-offs of an hour each need their turn, and again after a restart. */
+const settleHoursMax = 72;
+
+export async function runSeed(seed: number, hours: number, trace?: (line: string) => void): Promise<SeedResult> {
+  const world = createWorld(seed, trace);
+  const sim = build(world);
+  const { clock } = world;
+  sim.gateway.start();
+  for (const device of sim.devices)
+    clock.after(world.dice.between(0, 60_000), null, () => startDevice(world, sim.network, device));
+  const faults = startFaults(sim);
+  await clock.run(hours * hourMs);
+  world.calm = true;
+  world.trace(() => "--- calm ---");
+  faults.heal();
+  await settle(sim);
+  faults.closeEpochs();
+  await settle(sim);
+  audit(world, sim.gateway, sim.devices);
+  return {
+    seed,
+    findings: world.findings,
+    counts: world.counts,
+    events: clock.events(),
+    fingerprint: clock.fingerprint(),
+  };
+}
+
+/** Lets hours pass until nothing waits any more, or nothing will ever move. */
+async function settle({ world, gateway, devices }: Simulation): Promise<void> {
+  const fromMs = world.clock.nowMs();
+  // An hour and a bit: every lane has been asked for again by then.
+  await world.clock.run(fromMs + 1.2 * hourMs);
+  while (world.clock.nowMs() < fromMs + settleHoursMax * hourMs) {
+    const waits = devices.some(
+      ({ isGone, process }) =>
+        !isGone &&
+        (process === null ||
+          process.uplink.status().phase !== "syncing" ||
+          process.store.lanes().some((lane) => lane.tallies[0].blocks > 0)),
+    );
+    if (!waits && gateway.journal()?.usage().blocks === 0) return;
+    await world.clock.run(world.clock.nowMs() + 0.5 * hourMs);
+  }
+}
+
+function build(world: World): Simulation {
+  const { dice } = world;
+  const devices: Device[] = [];
+  const isRough = dice.chance(0.7);
+  const network = createNetwork(
+    world,
+    {
+      latencyMs: dice.pick([20, 200, 2_000]),
+      drops: isRough ? dice.between(0, 0.2) : 0,
+      repeats: isRough ? dice.between(0, 0.1) : 0,
+      slow: isRough ? dice.between(0, 0.1) : 0,
+      slowMs: dice.pick([5_000, 60_000, 3_600_000]),
+    },
+    { isUp: () => gateway.isUp(), receive: (agent, bytes) => gateway.receive(agent, bytes) },
+  );
+  const gateway = createGateway(world, {
+    quotaBytes: 64 * 1024 * 1024,
+    sendWindow: dice.pick([1, 4, 8]),
+    queueFails: dice.pick([0, 0, 0.1]),
+    queueLatencyMs: dice.pick([10, 1_000]),
+    send: (agent, bytes) => network.toAgent(agent, bytes),
+    died: () => network.gatewayDied(),
+  });
+  for (let i = 1 + dice.below(2); i > 0; i--)
+    devices.push(newDevice(world, `d${i}`, deviceOptions(world, `a${i}`), null, []));
+  return { world, gateway, network, devices };
+}
+
+function deviceOptions({ dice }: World, agent: string): DeviceOptions {
+  return {
+    agent,
+    streams: [
+      { name: "alarm", priority: 0, policy: "reject" },
+      { name: "telemetry", priority: 1, policy: "drop-oldest" },
+    ],
+    quotaBytes: dice.chance(0.4) ? 150_000 + dice.below(60_000) : 16 * 1024 * 1024,
+    requestEveryMs: dice.pick([300_000, 600_000, 1_800_000]),
+    requestReadingsMax: dice.pick([1, 4, 12]),
+  };
+}

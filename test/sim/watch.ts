@@ -1,0 +1,153 @@
+/**
+ * Wraps a store so that the oracle learns every name a reading gets: at its first append, and again whenever an epoch
+ * is given up. It also crashes the process inside a store's call where a fault asks for it.
+ */
+
+import type { BlockRow } from "../../agent/store/blocks.ts";
+import type { Lane } from "../../agent/store/lanes.ts";
+import type { Store } from "../../agent/store/store.ts";
+import { decodeBlock } from "../../shared/block/decode.ts";
+import type { Span } from "../../shared/ranges.ts";
+import type { Db } from "../../shared/sqlite.ts";
+import type { Ids, Oracle } from "./oracle.ts";
+import type { World } from "./world.ts";
+
+/** Where the next call of the store ends in a crash. */
+export type CrashPoint = "before" | "after";
+
+export interface Watched {
+  readonly agent: string;
+  readonly db: Db;
+  /** Told of every reading that this store took. */
+  took(id: number): void;
+  /** Asked at each append and position: where the process dies now. */
+  crash(): CrashPoint | undefined;
+  /** Ends the process by throwing. */
+  die(): never;
+}
+
+export function watchStore(store: Store, world: World, watched: Watched): Store {
+  const { oracle } = world;
+  const key = (stream: string, epoch: string): string => `${watched.agent}/${stream}/${epoch}`;
+
+  function crashing<T>(call: () => T): T {
+    const point = watched.crash();
+    if (point === "before") watched.die();
+    const result = call();
+    if (point === "after") watched.die();
+    return result;
+  }
+
+  /** The names after an epoch was given up: what moved, and what only its loss can name. */
+  function nameAgain(old: readonly Lane[], keep: "verified" | "forwarded"): void {
+    const record = store.openRecord();
+    if (record === null) return;
+    for (const lane of old) {
+      const before = oracle.lane(key(lane.name, lane.epoch));
+      const successor = store.lane(lane.name, record.epoch);
+      const stays = keep === "verified" ? lane.verified : lane.forwarded;
+      const rows = successor === undefined ? [] : rowsOf(store, successor);
+      const moved = new Set<number>();
+      let losses: BlockRow[] = [];
+      for (const row of rows) {
+        if (row.codec === 0) losses = [...losses, row];
+        else
+          idsIn(watched.db, row).forEach((id, i) => {
+            oracle.name(key(lane.name, record.epoch), row.first + i, id);
+            moved.add(id);
+          });
+      }
+      const stay = [...rowsOf(store, lane), ...stays];
+      nameLosses(
+        oracle,
+        key(lane.name, record.epoch),
+        losses,
+        [...before].filter(([seq, ids]) => !ids.some((id) => moved.has(id)) && !holds(stay, seq)),
+      );
+    }
+  }
+
+  function givingUp<T>(lane: Lane, keep: "verified" | "forwarded", call: () => T): T {
+    const old = store.lanes().filter((one) => one.run === lane.run);
+    const result = crashing(call);
+    if (!store.lanes().some((one) => one.run === lane.run)) {
+      const record = store.openRecord();
+      if (record?.givenUp.includes(lane.epoch)) {
+        world.count("epoch given up");
+        world.trace(() => `${watched.agent} gives up ${lane.epoch.slice(0, 4)} for ${record.epoch.slice(0, 4)}`);
+        nameAgain(old, keep);
+      }
+    }
+    return result;
+  }
+
+  return {
+    ...store,
+    append(parts, moves) {
+      const point = watched.crash();
+      if (point === "before") watched.die();
+      store.append(parts, moves);
+      const epoch = store.openRecord()?.epoch ?? "";
+      for (const { stream, columns } of parts) {
+        const last = store.lane(stream, epoch)?.last ?? 0;
+        for (let i = 0; i < columns.count; i++) {
+          const id = columns.values[i] as number;
+          oracle.name(key(stream, epoch), last - columns.count + 1 + i, id);
+          watched.took(id);
+        }
+        world.trace(
+          () => `${watched.agent} stores ${stream}/${epoch.slice(0, 4)} ${last - columns.count + 1}..${last}`,
+        );
+      }
+      if (point === "after") watched.die();
+    },
+    apply: (lane, position) => givingUp(lane, "verified", () => store.apply(lane, position)),
+    fork: (lane) => givingUp(lane, "verified", () => store.fork(lane)),
+    expire: (lane, floor) => givingUp(lane, "forwarded", () => store.expire(lane, floor)),
+  };
+}
+
+function holds(spans: readonly (Span | BlockRow)[], seq: number): boolean {
+  return spans.some((span) => span.first <= seq && seq <= ("last" in span ? span.last : span.first + span.count - 1));
+}
+
+function rowsOf(store: Store, lane: Lane): BlockRow[] {
+  const rows: BlockRow[] = [];
+  for (let from = 1; ; ) {
+    const page = store.page(lane, from);
+    const tail = page[page.length - 1];
+    if (tail === undefined) return rows;
+    rows.push(...page);
+    from = tail.first + tail.count;
+  }
+}
+
+function idsIn(db: Db, row: BlockRow): number[] {
+  const bytes = db
+    .prepare(
+      "SELECT coalesce(block.bytes, body.bytes) FROM block LEFT JOIN body ON body.id = block.body WHERE run=? AND stream=? AND first=?",
+    )
+    .pluck()
+    .get(row.run, row.stream, row.first) as Uint8Array;
+  try {
+    return decodeBlock(row.codec, row.rawBytes, bytes).values.slice(0, row.count) as number[];
+  } catch {
+    return [];
+  }
+}
+
+/** Loss records take as many new seqs as they name, in order; which ones is told by what neither moved nor stayed. */
+function nameLosses(
+  oracle: Oracle,
+  lane: string,
+  losses: readonly BlockRow[],
+  lost: readonly (readonly [number, Ids])[],
+): void {
+  const names = [...lost].sort(([a], [b]) => a - b);
+  let next = 0;
+  for (const row of losses) {
+    for (let i = 0; i < row.count && next < names.length; i++, next++) {
+      for (const id of (names[next] as readonly [number, Ids])[1]) oracle.name(lane, row.first + i, id);
+    }
+  }
+}
