@@ -186,6 +186,22 @@ void describe("tail input", () => {
     );
   });
 
+  void it("finds a file that was renamed out of the pattern while it was stopped (I1)", async () => {
+    add("app.log", "1");
+    add("other.txt", "not ours");
+    const input = start(["app.log"]);
+    await seen(1);
+    await input.stop();
+    add("app.log", "2");
+    renameSync(path("app.log"), path("app.old"));
+    add("app.log", "3");
+    start(["app.log"]);
+    await seen(3);
+    add("app.old", "4");
+    await seen(4);
+    assert.deepEqual(values(), ["1", "2", "3", "4"]);
+  });
+
   void it("reads a deleted file to its end, half a line included, and forgets it", async () => {
     add("a.log", "one");
     start(["*.log"], { releaseMs: 1 });

@@ -2,22 +2,28 @@
  * Which files are followed: looks through the patterns for files that are new, gone, or back under another name.
  * Their descriptors stay open, so that a file that is renamed or deleted is still read to its end.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, glob, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { messageOf } from "../../../shared/errors.ts";
 import type { CursorMove } from "../input.ts";
 import { type Beginning, beginningOf } from "./begin.ts";
 import { headBytesMax, readCursor } from "./cursor.ts";
 import { type Place, startOfFile } from "./file.ts";
-import { labelOf, lookFor, type Sighting, sightingOf } from "./sight.ts";
+import { labelOf, lookAt, pathsIn, type Sighting, sightingOf } from "./sight.ts";
 
 /** Most files that are followed at a time; each keeps a descriptor open. */
 export const filesMax = 512;
 /** Most cursors that are kept; of those without a file the ones longest unused go first. */
 export const cursorsMax = 1_024;
+/** Most files that are looked at beside those that are missing at the start. */
+const besideMax = 10_000;
 /** What looks like a copy under way is left alone until it stands still this long, or for `settleMaxMs` in all. */
 const settleMs = 2_000;
 const settleMaxMs = 60_000;
+
+/** Committed cursors by key. */
+type Cursors = ReadonlyMap<string, string>;
 
 export interface Followed {
   readonly key: string;
@@ -38,7 +44,7 @@ export interface Follower {
   /** The followed files; of two that had the same name the older comes first. */
   readonly files: ReadonlyMap<string, Followed>;
   /** Looks for changes; `cursors` are the committed ones. */
-  scan(cursors: ReadonlyMap<string, string>, monoMs: number): Promise<void>;
+  scan(cursors: Cursors, monoMs: number): Promise<void>;
   /** Starts a file anew that does not hold what it held; `cursor` is where it stood. */
   restart(file: Followed, cursor: string | undefined): void;
   /** Lets a file go. */
@@ -55,6 +61,7 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
   const unreadable = new Set<string>();
   const moves = new Map<string, string | null>();
   let isCrowded = false;
+  let isFirstScan = true;
 
   /** Keeps an old position, for a copy of the file that may turn up. */
   function retire(value: string | undefined, path: string): void {
@@ -71,7 +78,7 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
     return monoMs - now.stillSinceMs >= settleMs || monoMs - now.sinceMs >= settleMaxMs;
   }
 
-  async function begin(sighting: Sighting, cursors: ReadonlyMap<string, string>, monoMs: number): Promise<void> {
+  async function begin(sighting: Sighting, listed: boolean, cursors: Cursors, monoMs: number): Promise<void> {
     const { key, path, seen } = sighting;
     const handle = await open(path, "r");
     let isKept = false;
@@ -82,13 +89,14 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
       const pending = [...moves.values()].filter((value) => value !== null);
       const all = [...cursors.values(), ...pending];
       const start = await beginningOf(handle, readCursor(own), all, () => isSettled(sighting, monoMs));
+      if (!listed && start.as !== "itself") return;
       report(start, own, path);
       if (start.as === "packed") packed.set(key, path);
       if (start.as === "packed" || start.as === "unsettled") return;
       settling.delete(key);
       const label = "path" in start ? start.path : labelOf(path);
       const { place } = start;
-      files.set(key, { key, path: label, handle, place, stirred: true, listed: true, seen, stillSinceMs: monoMs });
+      files.set(key, { key, path: label, handle, place, stirred: true, listed, seen, stillSinceMs: monoMs });
       isKept = true;
     } finally {
       if (!isKept) await handle.close();
@@ -101,7 +109,18 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
     if (start.as === "copy") log.info({ path, copyOf: start.path }, "a copy goes on where the first file stood");
   }
 
-  function prune(cursors: ReadonlyMap<string, string>): void {
+  /**
+   * Files that were followed before the start and that the patterns do not find: they may have been renamed meanwhile,
+   * and lie beside what has their name now.
+   */
+  async function straysOf(found: ReadonlyMap<string, Sighting>, cursors: Cursors): Promise<Sighting[]> {
+    const missing = [...cursors].filter(([key]) => !found.has(key));
+    const folders = new Set(missing.map(([, value]) => dirname(readCursor(value)?.path ?? "")));
+    const beside = await lookAt(pathsIn([...folders].filter((folder) => folder.startsWith("/"))), prefix, besideMax);
+    return [...beside.values()].filter(({ key }) => !found.has(key) && cursors.has(key));
+  }
+
+  function prune(cursors: Cursors): void {
     const excess = cursors.size - cursorsMax;
     if (excess <= 0) return;
     const turns = [...cursors]
@@ -131,7 +150,7 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
   return {
     files,
     async scan(cursors, monoMs) {
-      const found = await lookFor(patterns, prefix, filesMax);
+      const found = await lookAt(glob([...patterns]), prefix, filesMax);
       if (found.size >= filesMax && !isCrowded) {
         log.warn({ filesMax }, "the patterns match too many files; only as many are followed");
         isCrowded = true;
@@ -145,8 +164,10 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
       fresh.sort(
         (a, b) => Number(cursors.has(b.key)) - Number(cursors.has(a.key)) || compare(a.changedNs, b.changedNs),
       );
-      for (const sighting of fresh.slice(0, Math.max(0, filesMax - files.size))) {
-        await begin(sighting, cursors, monoMs).catch((error: unknown) => {
+      const strays = isFirstScan ? await straysOf(found, cursors) : [];
+      isFirstScan = false;
+      for (const sighting of [...strays, ...fresh].slice(0, Math.max(0, filesMax - files.size))) {
+        await begin(sighting, found.has(sighting.key), cursors, monoMs).catch((error: unknown) => {
           if (unreadable.has(sighting.path) || unreadable.size >= filesMax) return;
           unreadable.add(sighting.path);
           log.warn({ path: sighting.path, why: messageOf(error) }, "a file cannot be read; it is tried again");

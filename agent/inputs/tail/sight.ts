@@ -1,6 +1,7 @@
 /** What the patterns find, and how a file is named: by device and inode, not by its path. */
 import type { BigIntStats } from "node:fs";
-import { glob, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 
 /** A file as one look found it. */
 export interface Sighting {
@@ -23,17 +24,17 @@ export function sightingOf(prefix: string, path: string, found: BigIntStats): Si
 }
 
 /**
- * Looks for files. A file that matches twice, or by several links, counts once.
+ * Looks at paths. A file that comes twice, or by several links, counts once.
  * @param filesMax most files to find
  * @returns by key
  */
-export async function lookFor(
-  patterns: readonly string[],
+export async function lookAt(
+  paths: AsyncIterable<string>,
   prefix: string,
   filesMax: number,
 ): Promise<Map<string, Sighting>> {
   const found = new Map<string, Sighting>();
-  for await (const path of glob([...patterns])) {
+  for await (const path of paths) {
     if (found.size >= filesMax) break;
     // A file may go between the two calls; folders and devices are no logs.
     const status = await stat(path, { bigint: true }).catch(() => undefined);
@@ -42,6 +43,13 @@ export async function lookFor(
     if (!found.has(sighting.key)) found.set(sighting.key, sighting);
   }
   return found;
+}
+
+/** All paths in some folders; those that cannot be read count as empty. */
+export async function* pathsIn(folders: Iterable<string>): AsyncGenerator<string> {
+  for (const folder of folders) {
+    for (const name of await readdir(folder).catch(() => [])) yield join(folder, name);
+  }
 }
 
 /** The label of a path. */
