@@ -1,6 +1,6 @@
 /**
  * The child of the crash tests of the file queue: commits readings seq by seq, as a forwarder does, and prints what was
- * acknowledged. After a commit that failed it asks the queue how far it really is.
+ * acknowledged. After a commit that failed it asks the queue how far it really is, or, with `die`, it dies on the spot.
  */
 import { writeSync } from "node:fs";
 import { openFileQueue } from "../../gateway/queue/file.ts";
@@ -10,8 +10,10 @@ import { highest } from "../../shared/ranges.ts";
 import { laneOf, positionOf, readings } from "../fakes/outcomes.ts";
 import { queueOptions } from "../fakes/queue-folder.ts";
 
-const [folder = "", commits = "0"] = process.argv.slice(2);
+const [folder = "", commits = "0", atRefusal = "go-on"] = process.argv.slice(2);
 const lane = laneOf("pump-17");
+const refusalsMax = 100;
+let refusals = 0;
 
 async function write(): Promise<void> {
   const queue = openAtLast();
@@ -41,8 +43,9 @@ function openAtLast(): Queue {
 }
 
 function refused(error: unknown): void {
-  if (!(error instanceof Fault) || !error.retryable) throw error;
+  if (!(error instanceof Fault) || !error.retryable || ++refusals > refusalsMax) throw error;
   writeSync(1, `refused ${error.code}\n`);
+  if (atRefusal === "die") process.kill(process.pid, "SIGKILL");
 }
 
 await write();

@@ -15,11 +15,22 @@ export function tempFolder(t: TestContext): string {
   return folder;
 }
 
+/** The real environment, but a queue that a failed test left open does not keep the process alive. */
+function looseEnv(): Env {
+  return {
+    ...realEnv(),
+    after(delayMs, action) {
+      const timer = setTimeout(action, delayMs).unref();
+      return { cancel: () => clearTimeout(timer) };
+    },
+  };
+}
+
 /** Options that neither close nor delete a segment within a test. */
 export function queueOptions(folder: string, more: Partial<FileQueueOptions> = {}): FileQueueOptions {
   return {
     folder,
-    env: realEnv(),
+    env: looseEnv(),
     segmentBytesMax: 1024 ** 3,
     segmentAgeMaxMs: 3_600_000,
     retainBytes: 1024 ** 4,

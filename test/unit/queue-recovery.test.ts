@@ -160,6 +160,18 @@ void describe("recovery of the file queue", () => {
     assert.deepEqual(await seqs(folder), [1]);
   });
 
+  void it("I5: a write that the system cuts short is completed", async (t) => {
+    const folder = tempFolder(t);
+    const queue = openFileQueue(queueOptions(folder));
+    t.after(() => queue.close());
+    replaceFs(t, "writeSync", (real) => (fd: number, bytes: Uint8Array, from: number, size: number, at: number) => {
+      return real(fd, bytes, from, Math.min(size, 100), at);
+    });
+    await commit(queue, 1);
+    await commit(queue, 2);
+    assert.deepEqual(await seqs(folder), [1, 2]);
+  });
+
   void it("a newer format and a file that is no database are refused", async (t) => {
     const folder = await stoppedQueue(t);
     const db = new Database(join(folder, "positions.db"));
