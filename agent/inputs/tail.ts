@@ -148,7 +148,7 @@ export function startTail(options: TailOptions, context: InputContext, pace: Tai
     while (!stopping) {
       try {
         if (env.monoMs() >= scanAtMs) {
-          await follower.scan(intake.cursors(prefix), env.monoMs());
+          await follower.scan(() => intake.cursors(prefix), env.monoMs());
           scanAtMs = env.monoMs() + pace.scanMs;
         }
         if (await round()) continue;

@@ -11,6 +11,7 @@ const statusOf: Partial<Record<FaultCode, number>> = {
   full: 503,
   busy: 503,
   closed: 503,
+  unavailable: 503,
 };
 
 /** A full store does not empty in a moment, but producers with little memory cannot wait long either. */
@@ -43,15 +44,14 @@ export function answerFault(
   }
   response.setHeader("connection", "close");
   response.writeHead(status);
-  if (request.headers.expect !== undefined) response.end(body);
-  else answerEarly(request, response, body, drainBytesMax);
+  answerEarly(request, response, body, drainBytesMax);
   return status;
 }
 
 /**
  * Answers before the body has come. Closing at once would reset the connection, and the client, still writing, would
  * never read why: so the answer goes out whole, some more of the body is read and thrown away, then the connection
- * ends. The request's own time-out bounds the wait.
+ * ends, by the client's hand or at the latest by the request's own time-out.
  */
 function answerEarly(request: IncomingMessage, response: ServerResponse, body: Buffer, drainBytesMax: number): void {
   let drainedBytes = 0;

@@ -43,8 +43,8 @@ export interface Followed {
 export interface Follower {
   /** The followed files; of two that had the same name the older comes first. */
   readonly files: ReadonlyMap<string, Followed>;
-  /** Looks for changes; `cursors` are the committed ones. */
-  scan(cursors: Cursors, monoMs: number): Promise<void>;
+  /** Looks for changes; `committed` gives the committed cursors, and is asked only where a file is new. */
+  scan(committed: () => Cursors, monoMs: number): Promise<void>;
   /** Starts a file anew that does not hold what it held; `cursor` is where it stood. */
   restart(file: Followed, cursor: string | undefined): void;
   /** Lets a file go. */
@@ -149,7 +149,7 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
 
   return {
     files,
-    async scan(cursors, monoMs) {
+    async scan(committed, monoMs) {
       const found = await lookAt(glob([...patterns]), prefix, filesMax);
       if (found.size >= filesMax && !isCrowded) {
         log.warn({ filesMax }, "the patterns match too many files; only as many are followed");
@@ -158,9 +158,11 @@ export function createFollower(patterns: readonly string[], prefix: string, log:
       await noteChanges(found, monoMs);
       for (const [key, path] of packed) if (found.get(key)?.path !== path) packed.delete(key);
       for (const key of settling.keys()) if (!found.has(key)) settling.delete(key);
-      // Known files first, then those changed longest ago: a rotated file is finished before the one that took its name.
       // An empty file has nothing to know it by, and may yet become a packed one.
       const fresh = [...found.values()].filter(({ key, isEmpty }) => !isEmpty && !files.has(key) && !packed.has(key));
+      if (fresh.length === 0 && !isFirstScan) return;
+      const cursors = committed();
+      // Known files first, then those changed longest ago: a rotated file is finished before the one that took its name.
       fresh.sort(
         (a, b) => Number(cursors.has(b.key)) - Number(cursors.has(a.key)) || compare(a.changedNs, b.changedNs),
       );
