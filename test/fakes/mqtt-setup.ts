@@ -61,8 +61,8 @@ export async function until(what: string, holds: () => boolean, withinMs = 5_000
 export interface RawPeer {
   readonly socket: Socket;
   /** All bytes received so far. */
-  bytes(): Buffer;
-  isClosed(): boolean;
+  readonly bytes: () => Buffer;
+  readonly isClosed: () => boolean;
 }
 
 /** A socket that speaks no MQTT by itself. */

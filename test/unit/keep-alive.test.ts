@@ -24,7 +24,7 @@ function watched(intervalMs: number) {
     life,
     told,
     /** Moves the clock; `each` runs at every step before what is due. */
-    pass(ms: number, each: () => void = () => undefined, stepMs = 10): void {
+    pass: (ms: number, each: () => void = () => undefined, stepMs = 10): void => {
       const untilMs = nowMs + ms;
       while (nowMs < untilMs) {
         nowMs += stepMs;
