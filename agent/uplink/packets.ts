@@ -1,6 +1,7 @@
 /**
- * The nine MQTT 3.1.1 packets that an agent speaks, as bytes. mqtt.js would speak them too; measured against it, this
- * saves 18 MB of resident memory, two copies of every batch, and waits of incoming messages behind outgoing ones.
+ * The nine MQTT 3.1.1 packets that an agent speaks, as bytes. mqtt.js 5.16 would speak them too; beside it this saves
+ * 11 MB of resident memory (56 against 67 MB, measured with nothing else loaded) and a copy of every batch until its
+ * PUBACK, limits what a gateway may send, and lets messages arrive while a large one is still going out.
  */
 import { packetType } from "../../shared/frames.ts";
 
