@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Journal } from "../../gateway/journal/journal.ts";
+import type { Journal, JournalEntry } from "../../gateway/journal/journal.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import type { Block } from "../../shared/block/block.ts";
 import { rangesMax } from "../../shared/limits.ts";
@@ -218,6 +218,19 @@ export function journalContract(engine: string, setUp: () => JournalSetup): void
     );
     const again = await journal.take("pump-1", lane.batch([blocks[1] as Block]));
     assert.deepEqual(again.state?.journaled, first.state?.journaled);
+  });
+
+  check("I6: cutting an entry that the queue has already leaves its seqs in the position", async ({ open }) => {
+    const queue = fakeQueue().open();
+    const journal = await open(queue);
+    const lane = agentLane();
+    const block = lane.block(6);
+    await journal.take("pump-1", lane.batch([block]));
+    const forwarded = [{ first: 1, last: 4, before: block.before, after: null }];
+    await queue.commit([], [{ lane: lane.lane, storeId: lane.record.storeId, run: 1, forwarded }]);
+    await journal.cut(journal.read(1e6, 1e6)[0] as JournalEntry);
+    const { state } = await journal.ask("pump-1", lane.ask());
+    assert.deepEqual(state?.journaled, forwarded);
   });
 
   check("an ASK that names a later version makes a new journal id, united with the queue", async ({ open }) => {
