@@ -12,7 +12,7 @@ import { groupRows } from "./rows.ts";
 import { decodeShape, nameSeries, stringsOf } from "./series.ts";
 import { decodeTexts } from "./text.ts";
 import { decodeTimes } from "./times.ts";
-import { decodeValues, type Payload, placeValues, type ValueColumns } from "./values.ts";
+import { decodeValues, type Payload, placeValues, textKind, type ValueColumns } from "./values.ts";
 import { varintReader } from "./varint.ts";
 
 /** A frame never needs more history than a whole raw block: 2^22 bytes. */
@@ -81,7 +81,7 @@ function createPayload(text: Uint8Array, seriesStrings: number, columns: readonl
   let strings = seriesStrings;
   let blobBytes = 0;
   for (const { kinds, sizes } of columns) {
-    for (const kind of kinds) if (kind === 2) strings++;
+    for (const kind of kinds) if (kind === textKind) strings++;
     for (const size of sizes) {
       if (size < 0 || size > text.length) throw damaged("a value is larger than the block");
       blobBytes += size;

@@ -3,7 +3,7 @@
  * is cut into decisions. FORMAT.md says why.
  */
 
-/** A probability that the next bit is 1, of 4,096, and how often it was asked: `(p16 << 8) | asked`. */
+/** What a context starts as: `(p16 << 8) | asked`, the chance of a 1 in 65,536ths and how often it was asked. */
 export const contextStart = 32_768 << 8;
 /** A context that was asked this often learns no slower from here on. */
 const askedMax = 127;

@@ -1,12 +1,12 @@
-/** Numbers to bytes: a binary range coder over adaptive contexts (Martin 1979, with LZMA's carry-free contexts). */
+/** Numbers to bytes: a binary range coder over adaptive contexts, as FORMAT.md describes it from the reader's side. */
 import {
   bitLength,
   chanceOf,
   contextCount,
   contextStart,
   directBitsMax,
-  learn,
   groupAt,
+  learn,
   lengthAt,
   mantissaAt,
   memoryAfter,

@@ -11,7 +11,7 @@ import type { RangeEncoder } from "./range-encoder.ts";
 
 const decimalKind = 0;
 const floatKind = 1;
-const textKind = 2;
+export const textKind = 2;
 const bytesKind = 3;
 const falseKind = 4;
 const trueKind = 5;
