@@ -12,11 +12,11 @@ import { fakeQueue } from "../fakes/queue.ts";
 
 export interface JournalSetup {
   /** Opens the journal anew, after a crash of the one before where there was one. */
-  open(queue: Queue, quotaBytes?: number): Promise<Journal>;
+  readonly open: (queue: Queue, quotaBytes?: number) => Promise<Journal>;
   /** Ends the process of the open journal without warning. */
-  crash(): void;
+  readonly crash: () => void;
   /** Releases everything. */
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 /** The position that a queue has after forwarding `blocks` in order. */

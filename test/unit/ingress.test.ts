@@ -19,8 +19,8 @@ interface Session {
   readonly ingress: Ingress;
   readonly alarms: string[];
   /** Sends a message and returns what came back. */
-  ask(message: Message): Promise<Message[]>;
-  askBytes(bytes: Uint8Array): Promise<Message[]>;
+  readonly ask: (message: Message) => Promise<Message[]>;
+  readonly askBytes: (bytes: Uint8Array) => Promise<Message[]>;
 }
 
 async function session(wrap: (journal: Journal) => Journal = (journal) => journal): Promise<Session> {
