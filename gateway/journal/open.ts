@@ -78,7 +78,9 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
       } else {
         identity = { journalId: newIdentity(env).journalId, generation };
         reseed(tables, queue);
-        log.warn({ why, journalId: identity.journalId }, "the journal takes a new id: agents will ask again");
+        const { journalId } = identity;
+        if (file === null && copy === null) log.info({ journalId }, "a new journal begins");
+        else log.warn({ why, journalId }, "the journal takes a new id: agents will ask again");
       }
       saveIdentity(tables.db, identity);
       tables.commit();
@@ -188,7 +190,12 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     return true;
   }
 
-  open();
+  try {
+    open();
+  } catch (error) {
+    place.close(undefined);
+    throw error;
+  }
   return {
     tables: () => {
       if (failed !== undefined) throw failed;

@@ -27,7 +27,8 @@ export interface Place {
   freeRoom(): void;
   /** True where the ballast is there, or could be laid again. */
   hasRoom(): boolean;
-  close(db: Db): void;
+  /** Closes the file, where it could be opened, and gives the place free for others. */
+  close(db: Db | undefined): void;
   readonly copy: IdentityCopy;
 }
 
@@ -81,7 +82,7 @@ export function folderPlace(folder: string, env: Env): Place {
     freeRoom: () => rmSync(ballast, { force: true }),
     hasRoom: layBallast,
     close(db) {
-      db.close();
+      db?.close();
       lock.release();
     },
   };
