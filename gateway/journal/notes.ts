@@ -61,7 +61,10 @@ export function noteRecord(tables: Tables, agent: string, record: EpochRecord): 
       const lane = { agent, stream, epoch };
       const row = tables.lanes.find(lane);
       if (row !== undefined) noteEnd(tables, row, last);
-      else if (last > 0) {
+      // An epoch at or below the floor was forwarded and forgotten. A note of it would look like seqs that a lost store
+      // took along, and declaring these lost would settle them twice (I4). The run before this one is exact wherever it
+      // lies above the floor: only an agent that was told a floor skips runs.
+      else if (last > 0 && record.run - 1 > tables.stores.floorOf(agent, record.storeId)) {
         const made = ensureLane(tables, lane, record.storeId, record.run - 1);
         if (made !== undefined) noteEnd(tables, made, last);
       }
