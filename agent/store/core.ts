@@ -35,6 +35,13 @@ export interface LiveEpoch {
   readonly lanes: Map<number, Lane>;
 }
 
+/** What a process knows that its file does not: a process resumed from a snapshot of its memory goes on with it. */
+export interface ProcessMemory {
+  readonly openRun: number | null;
+  /** By lane, the first seq of the latest block that was sent. */
+  readonly sentThrough: ReadonlyMap<string, number>;
+}
+
 export interface Core {
   readonly db: Db;
   readonly env: Env;
@@ -67,11 +74,20 @@ export interface Core {
   wasSent(row: BlockRow): boolean;
   /** Copies what is known of a damaged block to a side file and reports it (I10). */
   quarantine(lane: Lane, row: BlockRow, bytes: Uint8Array | undefined): void;
+  memory(): ProcessMemory;
   /** Reads the lanes of live epochs into memory up to the limit. */
   loadLanes(): void;
 }
 
-export function openCore(db: Db, env: Env, streams: readonly StreamOptions[], quarantine: Core["quarantine"]): Core {
+const nothing: ProcessMemory = { openRun: null, sentThrough: new Map() };
+
+export function openCore(
+  db: Db,
+  env: Env,
+  streams: readonly StreamOptions[],
+  quarantine: Core["quarantine"],
+  resumed: ProcessMemory = nothing,
+): Core {
   const blocks = openBlocks(db);
   const lanes = openLanes(db, blocks);
   const epochs = openEpochs(db);
@@ -80,7 +96,7 @@ export function openCore(db: Db, env: Env, streams: readonly StreamOptions[], qu
   const ids = new Map<string, number>();
   const names = new Map<number, string>();
   // Kept apart from the lanes: reading these again after a failed transaction must not forget what was sent.
-  const sentThrough = new Map<string, number>();
+  const sentThrough = new Map(resumed.sentThrough);
   const getMeta = db.prepare("SELECT value FROM meta WHERE key=?").pluck();
   const putMeta = db.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES (?,?)");
   const dropMeta = db.prepare("DELETE FROM meta WHERE key=?");
@@ -106,7 +122,7 @@ export function openCore(db: Db, env: Env, streams: readonly StreamOptions[], qu
     epochs,
     segments,
     live,
-    openRun: null,
+    openRun: resumed.openRun,
     floor: 0,
     readingsDelivered: 0,
     transact(change) {
@@ -148,6 +164,7 @@ export function openCore(db: Db, env: Env, streams: readonly StreamOptions[], qu
     },
     wasSent: (row) => row.first <= (sentThrough.get(`${row.run}/${row.stream}`) ?? 0),
     quarantine,
+    memory: () => ({ openRun: core.openRun, sentThrough: new Map(sentThrough) }),
     loadLanes() {
       const highest = Math.max(0, ...live.keys());
       for (const row of epochs.live(highest, loadedEpochsMax - live.size)) load(row);

@@ -13,7 +13,7 @@ import type { CursorMove } from "../inputs/input.ts";
 import { giveUp } from "./again.ts";
 import { appendBlocks } from "./append.ts";
 import { type BlockRow, pending, rowBytes, toBlock } from "./blocks.ts";
-import { lanesOf, openCore, type StreamOptions } from "./core.ts";
+import { lanesOf, openCore, type ProcessMemory, type StreamOptions } from "./core.ts";
 import { openCursors } from "./cursors.ts";
 import { readBytes, removeRows } from "./damage.ts";
 import { dropOldest, makeRoom } from "./evict.ts";
@@ -36,6 +36,8 @@ export interface StoreOptions {
   quarantine(lane: Lane, row: BlockRow, bytes: Uint8Array | undefined): void;
   /** Absent in the simulator, whose disks have no room to give up. */
   readonly ballast?: Ballast;
+  /** Only in the simulator: the memory of a process that a VM snapshot resumes a second time. */
+  readonly resumed?: ProcessMemory;
 }
 
 export interface Store {
@@ -75,6 +77,8 @@ export interface Store {
   /** Readings that a position first showed as journaled, since the start. */
   readingsDelivered(): number;
   usage(): StoreUsage;
+  /** What a snapshot of this process would hold beside the file. */
+  memory(): ProcessMemory;
   close(): void;
 }
 
@@ -85,7 +89,7 @@ const evictStepBytes = 128 * 1024;
 
 /** Opens the store on a database that openFile (or the simulator) has prepared. */
 export function openStore(db: Db, env: Env, options: StoreOptions): Store {
-  const core = openCore(db, env, options.streams, options.quarantine);
+  const core = openCore(db, env, options.streams, options.quarantine, options.resumed);
   const cursors = openCursors(db);
   // An epoch that was wholly forwarded while it was open, or never got a block, is settled now that it is closed.
   core.transact(() => {
@@ -233,6 +237,7 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
     },
     readingsDelivered: () => core.readingsDelivered,
     usage: () => usageOf(core, options.quotaBytes),
+    memory: core.memory,
     close: () => db.close(),
   };
 }

@@ -8,6 +8,12 @@ import type { Timer } from "../../shared/env.ts";
 /** A process of the simulation. What it has scheduled dies with it. */
 export interface Life {
   alive: boolean;
+  /** A stalled process (its disk hangs) handles nothing before this; then everything that waited, in order. */
+  stalledUntilMs: number;
+}
+
+export function newLife(): Life {
+  return { alive: true, stalledUntilMs: 0 };
 }
 
 interface Event {
@@ -81,6 +87,10 @@ export function createClock(): Clock {
       while (heap.length > 0 && (heap[0] as Event).atMs <= untilMs) {
         const { atMs, action, life } = pop();
         if (action === null || life?.alive === false) continue;
+        if (life !== null && life.stalledUntilMs > atMs) {
+          push({ atMs: life.stalledUntilMs, order: order++, life, action });
+          continue;
+        }
         nowMs = atMs;
         events++;
         fingerprint = Math.imul(fingerprint ^ Math.floor(atMs * 1000), 0x01000193) >>> 0;

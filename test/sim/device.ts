@@ -1,13 +1,13 @@
 /** A simulated device: a card with the store, a machine with clocks, and the real agent's rooms as one process on them. */
 import { startIntake } from "../../agent/intake.ts";
-import type { StreamOptions } from "../../agent/store/core.ts";
+import type { ProcessMemory, StreamOptions } from "../../agent/store/core.ts";
 import { startHousekeeping } from "../../agent/store/housekeeping.ts";
 import { prepareSchema } from "../../agent/store/schema.ts";
-import { openStore, type Store } from "../../agent/store/store.ts";
+import { openStore, type Store, type StoreOptions } from "../../agent/store/store.ts";
 import { createUplink, type Uplink } from "../../agent/uplink/uplink.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
 import { type Db, isFull } from "../../shared/sqlite.ts";
-import type { Life } from "./clock.ts";
+import { type Life, newLife } from "./clock.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
 import { limitPages, openImage } from "./memory.ts";
 import type { Network, Wire } from "./network.ts";
@@ -29,6 +29,8 @@ export interface Process {
   readonly life: Life;
   readonly store: Store;
   readonly uplink: Uplink;
+  /** Ends it as a service manager does: what waits is committed. */
+  stop(): void;
 }
 
 export interface Device {
@@ -76,9 +78,13 @@ export function newDevice(
   };
 }
 
-export function startDevice(world: World, network: Network, device: Device): void {
+/**
+ * Starts the agent on a device, where none runs.
+ * @param resumed the memory that a VM snapshot brings back; absent for every other start
+ */
+export function startDevice(world: World, network: Network, device: Device, resumed?: ProcessMemory): void {
   if (device.process !== null || device.isGone) return;
-  const life: Life = { alive: true };
+  const life = newLife();
   const dice = world.dice.split();
   world.count("agent start");
 
@@ -106,7 +112,7 @@ export function startDevice(world: World, network: Network, device: Device): voi
   let store: Store;
   try {
     prepareSchema(device.db, () => env.randomBytes(16));
-    store = watchStore(openStore(device.db, env, storeOptions(world, device)), world, {
+    store = watchStore(openStore(device.db, env, storeOptions(world, device, resumed)), world, {
       agent: device.options.agent,
       db: device.db,
       took: (id) => void device.taken.push(id),
@@ -149,22 +155,30 @@ export function startDevice(world: World, network: Network, device: Device): voi
   });
   intake.onCommitted(() => uplink.appended());
   startHousekeeping(store, env);
-  device.process = { life, store, uplink };
+  const stop = (): void => {
+    intake.stop();
+    uplink.stop();
+  };
+  device.process = { life, store, uplink, stop: guard(stop) };
   startProducer(world, device, intake, env, dice, life);
   world.trace(() => `${device.name} starts`);
   guard(() => uplink.start())();
 }
 
+/** Ends the process on a device between two steps. */
 export function killDevice(world: World, device: Device): void {
   if (device.process === null) return;
+  const epoch = device.process.store.openRecord()?.epoch;
   world.trace(() => `${device.name} dies`);
   device.process.life.alive = false;
   device.process = null;
+  if (epoch !== undefined && world.oracle.forkedEpochs.has(epoch)) world.oracle.leaveResidue(epoch);
   if (device.db.inTransaction) device.db.exec("ROLLBACK");
 }
 
-function storeOptions(world: World, device: Device): Parameters<typeof openStore>[2] {
+function storeOptions(world: World, device: Device, resumed?: ProcessMemory): StoreOptions {
   return {
+    ...(resumed === undefined ? {} : { resumed }),
     streams: device.options.streams,
     quotaBytes: device.options.quotaBytes,
     quarantine: () => world.count("block found damaged"),

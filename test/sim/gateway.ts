@@ -8,9 +8,9 @@ import { memoryPlace } from "../../gateway/journal/place.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
 import { codecColumns, codecColumnsZstd } from "../../shared/block/block.ts";
 import { messageOf } from "../../shared/errors.ts";
-import type { Db } from "../../shared/sqlite.ts";
+import { type Db, isFull } from "../../shared/sqlite.ts";
 import { type FakeQueue, fakeQueue, type QueueFault } from "../fakes/queue.ts";
-import type { Life } from "./clock.ts";
+import { type Life, newLife } from "./clock.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
 import { openImage } from "./memory.ts";
 import type { World } from "./world.ts";
@@ -41,6 +41,8 @@ export interface Gateway {
   receive(agent: string, bytes: Uint8Array): void;
   start(): void;
   kill(): void;
+  /** Its disk hangs: it does nothing for so long. */
+  stall(forMs: number): void;
   db(): Db;
   image(): JournalImage;
   /** Puts another file and side copy in place, only while it is down; null is a lost one. */
@@ -54,29 +56,32 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
   const { clock } = world;
   const dice = world.dice.split();
   const machine = newMachine(dice);
-  let life: Life = { alive: false };
+  let life: Life = { alive: false, stalledUntilMs: 0 };
   let file = openImage(null);
   let copy = identityInMemory();
   let journal: Journal | undefined;
   let ingress: Ingress | undefined;
   let queueIsFull = false;
 
-  const queue = fakeQueue({
-    fault(): QueueFault | undefined {
-      if (queueIsFull) {
-        world.count("queue full");
-        return "full";
-      }
-      if (world.calm || !dice.chance(options.queueFails)) return undefined;
-      const fault = dice.pick(["before", "after"] as const);
-      world.count(`queue fails ${fault}`);
-      return fault;
-    },
-    pause: () =>
-      world.calm || dice.chance(0.5)
-        ? Promise.resolve()
-        : new Promise((resolve) => void clock.after(dice.wait(options.queueLatencyMs), life, resolve)),
-  });
+  const queue = watchQueue(
+    world,
+    fakeQueue({
+      fault(): QueueFault | undefined {
+        if (queueIsFull) {
+          world.count("queue full");
+          return "full";
+        }
+        if (world.calm || !dice.chance(options.queueFails)) return undefined;
+        const fault = dice.pick(["before", "after"] as const);
+        world.count(`queue fails ${fault}`);
+        return fault;
+      },
+      pause: () =>
+        world.calm || dice.chance(0.5)
+          ? Promise.resolve()
+          : new Promise((resolve) => void clock.after(dice.wait(options.queueLatencyMs), life, resolve)),
+    }),
+  );
 
   function kill(): void {
     if (!life.alive) return;
@@ -143,9 +148,14 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
 
   function start(): void {
     if (life.alive) return;
-    life = { alive: true };
+    life = newLife();
     world.count("gateway start");
-    open(life).catch(failed);
+    open(life).catch((error: unknown) => {
+      if (!isFull(error)) return failed(error);
+      // On a full disk even a start may need room; the process manager tries again.
+      kill();
+      clock.after(60_000, null, start);
+    });
   }
 
   return {
@@ -158,6 +168,9 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     },
     start,
     kill,
+    stall(forMs) {
+      life.stalledUntilMs = clock.nowMs() + forMs;
+    },
     db: () => file,
     image: () => ({ file: file.serialize(), copy: copy.read() }),
     putBack(image, identity) {
@@ -168,6 +181,27 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     },
     setQueueFull(full) {
       queueIsFull = full;
+    },
+  };
+}
+
+/** Counts and traces what the queue is made to forget. */
+function watchQueue(world: World, queue: FakeQueue): FakeQueue {
+  return {
+    outcomes: queue.outcomes,
+    open() {
+      const handle = queue.open();
+      return {
+        ...handle,
+        forget(floor, lanes) {
+          world.count("epoch forgotten", lanes.length);
+          world.trace(
+            () =>
+              `queue forgets ${lanes.map(({ stream, epoch }) => `${stream}/${epoch.slice(0, 4)}`).join(" ")} floor ${floor.run}`,
+          );
+          return handle.forget(floor, lanes);
+        },
+      };
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { LinkEvents, LinkSession } from "../../agent/uplink/link.ts";
 import type { Life } from "./clock.ts";
+import { describe } from "./describe.ts";
 import type { World } from "./world.ts";
 
 export interface Weather {
@@ -115,7 +116,9 @@ export function createNetwork(
         send(payload) {
           if (session.state === "up") {
             carry(() => {
-              if (!wire.isCut && gateway.isUp()) gateway.receive(wire.agent, payload);
+              if (wire.isCut || !gateway.isUp()) return;
+              world.trace(() => `${wire.agent} -> ${describe(payload)}`);
+              gateway.receive(wire.agent, payload);
             });
           }
           if (world.calm || dice.chance(0.8)) return Promise.resolve();
@@ -132,7 +135,9 @@ export function createNetwork(
       for (const session of sessions) {
         if (session.wire.agent !== agent || session.state !== "up" || session.wire.isCut) continue;
         carry(() => {
-          if (session.state === "up" && session.life.alive && !session.wire.isCut) session.events.message(bytes);
+          if (session.state !== "up" || !session.life.alive || session.wire.isCut) return;
+          world.trace(() => `  ${agent} <- ${describe(bytes)}`);
+          session.events.message(bytes);
         });
       }
     },

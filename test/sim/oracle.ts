@@ -23,7 +23,9 @@ export interface Oracle {
   /** Epochs that two processes held open at once. */
   readonly forkedEpochs: Set<string>;
   /** Readings of a forked process that stopped before a POSITION verified what it wrote (PROTOCOL §9). */
-  readonly residue: Set<number>;
+  readonly residue: ReadonlySet<number>;
+  /** Both copies' readings of a forked epoch become residue: one of them stops while it is open. */
+  leaveResidue(epoch: string): void;
 }
 
 export function laneName(lane: Lane): string {
@@ -34,6 +36,7 @@ export function createOracle(): Oracle {
   const told: Told[] = [];
   const lanes = new Map<string, Map<number, number[]>>();
   const none = new Map<number, Ids>();
+  const residue = new Set<number>();
   return {
     attempt: () => told.push("attempted") - 1,
     tell: (id, what) => void (told[id] = what),
@@ -48,6 +51,11 @@ export function createOracle(): Oracle {
     lane: (lane) => lanes.get(lane) ?? none,
     lanes: () => lanes,
     forkedEpochs: new Set(),
-    residue: new Set(),
+    residue,
+    leaveResidue(epoch) {
+      for (const [lane, seqs] of lanes) {
+        if (lane.endsWith(`/${epoch}`)) for (const ids of seqs.values()) for (const id of ids) residue.add(id);
+      }
+    },
   };
 }

@@ -1,0 +1,122 @@
+/** What goes wrong with the gateway: its process, its journal and its queue; and what its operator does. */
+import { messageOf } from "../../shared/errors.ts";
+import { flip } from "./device-faults.ts";
+import type { Dice } from "./dice.ts";
+import { type Fault, hourMs, minuteMs } from "./fault.ts";
+import type { JournalImage } from "./gateway.ts";
+import { limitPages } from "./memory.ts";
+import type { Simulation } from "./run.ts";
+
+export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault[] {
+  const { clock } = world;
+  let backup: JournalImage | null = null;
+
+  /** Kills the gateway, changes its disk, and starts it again later. */
+  function whileDown(change: () => void): boolean {
+    gateway.kill();
+    change();
+    clock.after(dice.wait(3 * minuteMs), null, () => gateway.start());
+    return true;
+  }
+
+  return [
+    { name: "gateway crash", weight: 4, strike: () => whileDown(() => {}) },
+    {
+      name: "gateway stalled",
+      weight: 1,
+      strike() {
+        gateway.stall(dice.wait(minuteMs));
+        return true;
+      },
+    },
+    {
+      name: "journal backed up",
+      weight: 2,
+      strike() {
+        backup = gateway.image();
+        return true;
+      },
+    },
+    {
+      name: "journal file put back",
+      weight: 1,
+      strike() {
+        const image = backup;
+        return image !== null && whileDown(() => gateway.putBack(image.file, gateway.image().copy));
+      },
+    },
+    {
+      name: "journal and its copy put back",
+      weight: 1,
+      strike() {
+        const image = backup;
+        return image !== null && whileDown(() => gateway.putBack(image.file, image.copy));
+      },
+    },
+    {
+      name: "journal lost",
+      weight: 1,
+      strike: () => whileDown(() => gateway.putBack(null, dice.chance(0.5) ? null : gateway.image().copy)),
+    },
+    { name: "journal block damaged", weight: 2, strike: damagePayload },
+    { name: "journal row damaged", weight: 1, strike: damageRow },
+    {
+      name: "journal disk full",
+      weight: 1,
+      strike() {
+        limitPages(gateway.db(), dice.below(4));
+        clock.after(dice.wait(hourMs), null, () => limitPages(gateway.db(), null));
+        return true;
+      },
+    },
+    {
+      name: "queue full",
+      weight: 1,
+      strike() {
+        gateway.setQueueFull(true);
+        clock.after(dice.wait(2 * hourMs), null, () => gateway.setQueueFull(false));
+        return true;
+      },
+    },
+    { name: "declared lost", weight: 3, strike: declareLost },
+  ];
+
+  function damagePayload(): boolean {
+    const ids = gateway.db().prepare("SELECT id FROM payloads").pluck().all() as number[];
+    if (ids.length === 0) return false;
+    const id = dice.pick(ids);
+    const bytes = gateway.db().prepare("SELECT bytes FROM payloads WHERE id=?").pluck().get(id) as Uint8Array;
+    flip(bytes, dice);
+    gateway.db().prepare("UPDATE payloads SET bytes=? WHERE id=?").run(bytes, id);
+    return true;
+  }
+
+  /** Damages the head of a waiting entry or the row of a lane, which is found when it is read again. */
+  function damageRow(): boolean {
+    const table = dice.pick(["entries", "lanes"] as const);
+    if (gateway.db().prepare("SELECT 1 FROM sqlite_schema WHERE name=?").get(table) === undefined) return false;
+    const ids = gateway.db().prepare(`SELECT id FROM ${table}`).pluck().all() as number[];
+    if (ids.length === 0) return false;
+    gateway
+      .db()
+      .prepare(`UPDATE ${table} SET ${table === "entries" ? "first = first + 1" : "run = run + 1"} WHERE id=?`)
+      .run(dice.pick(ids));
+    return true;
+  }
+
+  /** An operator declares lost what is reported, and nothing else. */
+  function declareLost(): boolean {
+    const journal = gateway.journal();
+    const reports = journal?.reports() ?? [];
+    if (journal === undefined || reports.length === 0) return false;
+    const { lane, spans, kind } = dice.pick(reports);
+    world.trace(
+      () => `operator declares ${kind} ${lane.agent}/${lane.stream}/${lane.epoch.slice(0, 4)} ${JSON.stringify(spans)}`,
+    );
+    journal.declareLost(lane, spans, kind).then(
+      (seqs) => world.count("seqs declared lost", seqs),
+      (error: unknown) => world.trace(() => `declare-lost failed: ${messageOf(error)}`),
+    );
+    return true;
+  }
+}
