@@ -126,7 +126,7 @@ const table = section("Settings of the Holdfast agent.", {
       enabled: setting(flag, "true", "Whether this input runs."),
       listen: setting(listen, "127.0.0.1:7380", "The address to listen on. There is no password: keep it on loopback."),
       stream: setting(identifier, "telemetry", "The stream of requests that name none."),
-      bodyMax: setting(size({ min: "1kB", max: "64MiB" }), "8MiB", "The largest request."),
+      bodyMax: setting(size({ min: "1kB", max: "16MiB" }), "8MiB", "The largest request."),
     }),
     host: section("Measurements of this machine: processor, memory, disks, network, temperatures.", {
       enabled: setting(flag, "true", "Whether this input runs."),

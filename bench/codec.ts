@@ -9,19 +9,7 @@ import { type EncodedBlock, encodeBlocks } from "../shared/block/encode.ts";
 import { gatherColumns } from "../shared/block/gather.ts";
 import type { Reading } from "../shared/reading.ts";
 import { appendBatches, blocksOf, hostBlocks, makeMeasured, readMeasured } from "./codec-data.ts";
-
-/** One line of the table. For sizes a ratio of at most 1 is good and no machine changes it; for rates more is better. */
-export interface BenchRow {
-  readonly id: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly target: number | null;
-  readonly reference: number | null;
-  readonly ratio: number | null;
-  /** The ratio that a slower machine must keep. */
-  readonly leastRatio: number | null;
-  readonly ok: boolean | null;
-}
+import type { BenchRow } from "./row.ts";
 
 /** What stands beside each block in a batch or a store, at the most, and is counted with it. */
 const headBytes = 60;

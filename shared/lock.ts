@@ -29,7 +29,11 @@ export function takeLock(path: string, what: string): Lock {
       remedy: "stop that process first; two at once would name different readings alike",
     });
   }
-  writeFileSync(`${path}.pid`, `${process.pid}\n`);
+  try {
+    writeFileSync(`${path}.pid`, `${process.pid}\n`);
+  } catch {
+    // The pid only helps a message; a full disk must not keep the process from starting (I10).
+  }
   return {
     release() {
       rmSync(`${path}.pid`, { force: true });

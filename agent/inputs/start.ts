@@ -24,7 +24,7 @@ export async function startInputs(config: AgentConfig["inputs"], context: InputC
       httpAddress = `${http.address.host}:${http.address.port}`;
     }
     if (config.host !== null) started.push(startHost(config.host, context));
-    for (const tail of config.tails) started.push(await startTail({ ...tail, format: formatOf(tail.parse) }, context));
+    for (const tail of config.tails) started.push(startTail({ ...tail, format: formatOf(tail.parse) }, context));
   } catch (error) {
     await stop();
     throw error;
