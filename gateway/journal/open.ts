@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import type { Env } from "../../shared/env.ts";
-import { Fault } from "../../shared/errors.ts";
+import { Fault, messageOf } from "../../shared/errors.ts";
 import { isCorrupt, isFull, isIoError } from "../../shared/sqlite.ts";
 import { removeLane } from "./forget.ts";
 import { type Identity, identitiesDisagree, newIdentity, readIdentity, saveIdentity } from "./identity.ts";
@@ -101,7 +101,18 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
   }
 
   function openOnce(): void {
-    tables = openTables(place.open());
+    const db = place.open();
+    try {
+      tables = openTables(db);
+      establishWithRoom();
+    } catch (error) {
+      // An open handle would delete the WAL of the file that takes the place of this one.
+      place.shut(db);
+      throw error;
+    }
+  }
+
+  function establishWithRoom(): void {
     try {
       establish();
     } catch (error) {
@@ -137,7 +148,7 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
   function reopen(error: unknown): void {
     const before = identity.journalId;
     try {
-      tables.db.close();
+      place.shut(tables.db);
       open();
     } catch (second) {
       fail(second ?? error);
@@ -193,8 +204,8 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
   try {
     open();
   } catch (error) {
-    place.close(undefined);
-    throw error;
+    place.release();
+    throw error instanceof Fault ? error : unopened(error);
   }
   return {
     tables: () => {
@@ -221,7 +232,17 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
         saveIdentity(tables.db, identity);
         copyIdentity();
       }
-      place.close(tables.db);
+      place.shut(tables.db);
+      place.release();
     },
   };
+}
+
+function unopened(cause: unknown): Fault {
+  return new Fault("unavailable", {
+    what: "the journal cannot be opened",
+    why: messageOf(cause),
+    remedy: "see that the state folder can be written and that its disk is sound, then start again",
+    cause,
+  });
 }

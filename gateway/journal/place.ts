@@ -27,8 +27,10 @@ export interface Place {
   freeRoom(): void;
   /** True where the ballast is there, or could be laid again. */
   hasRoom(): boolean;
-  /** Closes the file, where it could be opened, and gives the place free for others. */
-  close(db: Db | undefined): void;
+  /** Closes what `open` returned. */
+  shut(db: Db): void;
+  /** Gives the place free for others. */
+  release(): void;
   readonly copy: IdentityCopy;
 }
 
@@ -81,10 +83,8 @@ export function folderPlace(folder: string, env: Env): Place {
     },
     freeRoom: () => rmSync(ballast, { force: true }),
     hasRoom: layBallast,
-    close(db) {
-      db?.close();
-      lock.release();
-    },
+    shut: (db) => void db.close(),
+    release: () => lock.release(),
   };
 }
 
@@ -99,7 +99,7 @@ function writeDurably(path: string, bytes: Uint8Array): void {
 }
 
 /**
- * A database that somebody else opened and closes: a crash drops the journal and keeps the handle.
+ * A database that somebody else opens and closes: a crash drops the journal and keeps the handle.
  * `copy` outlives the crash too, as journal.id does.
  */
 export function memoryPlace(db: Db, copy: IdentityCopy): Place {
@@ -115,6 +115,7 @@ export function memoryPlace(db: Db, copy: IdentityCopy): Place {
     },
     freeRoom: () => {},
     hasRoom: () => true,
-    close: () => {},
+    shut: () => {},
+    release: () => {},
   };
 }

@@ -3,7 +3,7 @@
  * still waits here, under a new journal id. The same serves a new journal, a damaged row and a queue that lost records:
  * whatever neither side can show is missing, and what is missing comes again.
  */
-import { add, beyond, clip, gaps, type Ranges, union } from "../../shared/ranges.ts";
+import { add, beyond, clip, gaps, type Ranges } from "../../shared/ranges.ts";
 import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
 import { type LaneRow, laneKey } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
@@ -21,15 +21,14 @@ export function reseed(tables: Tables, queue: SeedingQueue): void {
     if (!stays) lanes.remove(id);
     return stays;
   });
-  const waiting = waitingRanges(tables, kept);
+  const seeds = new Map(kept.map((id) => [id, positions.get(keyOf(tables, id))?.forwarded ?? []]));
+  const journaled = withWaiting(tables, seeds);
   for (const id of kept) {
     const row = lanes.byId(id) as LaneRow;
-    const forwarded = positions.get(laneKey(row.lane))?.forwarded ?? [];
     positions.delete(laneKey(row.lane));
-    const { ranges, count } = waiting.get(id) ?? { ranges: [], count: 0 };
-    const journaled = union(forwarded, ranges);
-    const version = row.version === 0 && journaled.length === 0 ? 0 : row.version + 1;
-    lanes.save({ ...row, version, waiting: count, journaled, forwarded });
+    const { ranges, count } = journaled.get(id) as Journaled;
+    const version = row.version === 0 && ranges.length === 0 ? 0 : row.version + 1;
+    lanes.save({ ...row, version, waiting: count, journaled: ranges, forwarded: seeds.get(id) as Ranges });
   }
   for (const { lane, storeId, run, forwarded } of positions.values()) {
     const row = lanes.create(lane, storeId, run);
@@ -51,20 +50,33 @@ function mayStay(tables: Tables, id: number, positions: ReadonlyMap<string, unkn
   }
 }
 
-/** Per lane, what its entries hold. Damaged heads and entries of no lane are removed: they come again. */
-function waitingRanges(tables: Tables, laneIds: readonly number[]): Map<number, { ranges: Ranges; count: number }> {
-  const found = new Map<number, { ranges: Ranges; count: number }>();
-  const known = new Set(laneIds);
+function keyOf(tables: Tables, id: number): string {
+  return laneKey((tables.lanes.byId(id) as LaneRow).lane);
+}
+
+interface Journaled {
+  ranges: Ranges;
+  /** Entries that wait. */
+  count: number;
+}
+
+/**
+ * Per lane, what the queue has plus what the entries hold, block by block, so that chains at their seams still join.
+ * Damaged heads, entries of no lane and entries that the queue has already are removed.
+ */
+function withWaiting(tables: Tables, seeds: ReadonlyMap<number, Ranges>): Map<number, Journaled> {
+  const found = new Map<number, Journaled>();
+  for (const [id, ranges] of seeds) found.set(id, { ranges, count: 0 });
   const unusable: number[] = [];
   for (const { id, laneId, range, intact } of tables.entries.heads()) {
-    const sum = found.get(laneId) ?? { ranges: [], count: 0 };
-    const open = gaps(sum.ranges, range.first, range.last);
-    if (!intact || !known.has(laneId) || open.length === 0) {
+    const sum = found.get(laneId);
+    const open = intact && sum !== undefined ? gaps(sum.ranges, range.first, range.last) : [];
+    if (sum === undefined || open.length === 0) {
       unusable.push(id);
       continue;
     }
-    const ranges = open.reduce((all, span) => add(all, clip(range, span)), sum.ranges);
-    found.set(laneId, { ranges, count: sum.count + 1 });
+    sum.ranges = open.reduce((all, span) => add(all, clip(range, span)), sum.ranges);
+    sum.count++;
   }
   for (const id of unusable) tables.entries.remove(id);
   return found;

@@ -38,7 +38,11 @@ function onDisk(): JournalSetup {
         ...place,
         open() {
           const db = place.open();
-          release = () => place.close(db);
+          release = () => {
+            db.close();
+            place.release();
+            release = () => {};
+          };
           return db;
         },
       };

@@ -36,17 +36,12 @@ async function openIn(
   watch: (db: Db) => void = () => {},
 ): Promise<OnDisk> {
   const place = folderPlace(folder, env);
-  let isOpen = true;
   const watched: Place = {
     ...place,
     open() {
       const db = place.open();
       watch(db);
       return db;
-    },
-    close(db) {
-      if (isOpen) place.close(db);
-      isOpen = false;
     },
   };
   const failed: Fault[] = [];
