@@ -31,7 +31,7 @@ export interface Waiting {
   readonly bytes: number;
 }
 
-interface HeadRow {
+export interface HeadRow {
   id: number;
   lane: number;
   first: number;
@@ -139,7 +139,7 @@ export function openEntries(db: Db) {
       let bytes = 0;
       let readings = 0;
       for (const row of selectAll.iterate() as Iterable<HeadRow & { bytes: Uint8Array | null }>) {
-        if (headCrc(row) !== row.head_crc) throw damagedHead(row.id);
+        if (!isIntact(row)) throw damagedHead(row.id);
         bytes += row.size_bytes;
         readings += readingsOf(row);
         if (found.length > 0 && (bytes > bytesMax || readings > readingsMax)) break;
@@ -152,7 +152,7 @@ export function openEntries(db: Db) {
     *heads(): Iterable<EntryHead> {
       for (const row of selectHeads.iterate() as Iterable<HeadRow>) {
         const range = { first: row.first, last: lastOf(row), before: row.before, after: row.after };
-        yield { id: row.id, laneId: row.lane, range, intact: headCrc(row) === row.head_crc };
+        yield { id: row.id, laneId: row.lane, range, intact: isIntact(row) };
       }
     },
 
@@ -163,11 +163,17 @@ export function openEntries(db: Db) {
   };
 }
 
+/** False where the head is not the one that was written. */
+export function isIntact(row: HeadRow): boolean {
+  return headCrc(row) === row.head_crc;
+}
+
 function damagedHead(id: number): Fault {
   return new Fault("damaged", { what: `entry ${id} of the journal is damaged` });
 }
 
-function toEntry(row: HeadRow, bytes: Uint8Array): Entry {
+/** The entry of a row; what its head says must have been checked. */
+export function toEntry(row: HeadRow, bytes: Uint8Array): Entry {
   return {
     id: row.id,
     laneId: row.lane,

@@ -35,7 +35,7 @@ const cachedMax = 1024;
 /** Changed rows that may wait for the end of the transaction. */
 const changedMax = 256;
 
-interface StoredRow {
+export interface StoredRow {
   id: number;
   agent: string;
   stream: string;
@@ -122,8 +122,6 @@ export function openLanes(db: Db) {
 
   function load(stored: StoredRow | undefined): LaneRow | undefined {
     if (stored === undefined) return undefined;
-    if (rowCrc(stored) !== stored.crc)
-      throw new Fault("damaged", { what: `lane ${stored.id} of the journal is damaged` });
     return keep(toRow(stored));
   }
 
@@ -215,7 +213,14 @@ const blank = {
   lost: [],
 } as const;
 
-function toRow(stored: StoredRow): LaneRow {
+/**
+ * A row as it was stored.
+ * @throws Fault `damaged` where it is not the one that was written
+ */
+export function toRow(stored: StoredRow): LaneRow {
+  if (rowCrc(stored) !== stored.crc) {
+    throw new Fault("damaged", { what: `lane ${stored.id} of the journal is damaged` });
+  }
   const { id, agent, stream, epoch, store_id, run, version, waiting } = stored;
   const detail = JSON.parse(stored.detail) as Omit<LaneRow, "id" | "lane" | "storeId" | "run" | "version" | "waiting">;
   return { id, lane: { agent, stream, epoch }, storeId: store_id, run, version, waiting, ...detail };

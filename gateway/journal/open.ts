@@ -11,6 +11,7 @@ import { type Identity, identitiesDisagree, newIdentity, readIdentity, saveIdent
 import type { LaneRow } from "./lanes.ts";
 import type { Place } from "./place.ts";
 import { compare, reseed, type SeedingQueue } from "./reseed.ts";
+import { salvage } from "./salvage.ts";
 import { openTables, type Tables } from "./tables.ts";
 
 export interface JournalFileOptions {
@@ -100,10 +101,13 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     }
   }
 
-  function openOnce(): void {
+  /** @param aside a file that was set aside, of which to take over what can still be read */
+  function openOnce(aside?: string): void {
     const db = place.open();
     try {
       tables = openTables(db);
+      if (aside !== undefined)
+        log.warn({ aside, blocks: salvage(aside, tables) }, "blocks of the damaged journal were taken over");
       establishWithRoom();
     } catch (error) {
       // An open handle would delete the WAL of the file that takes the place of this one.
@@ -128,10 +132,14 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     } catch (error) {
       const isDamaged = isCorrupt(error) || (error instanceof Fault && error.code === "damaged");
       if (!isDamaged) throw error;
-      const aside = place.setAside();
-      log.error({ err: error, aside }, "the journal cannot be read: it is set aside, and a new one begins");
-      openOnce();
+      beginAnew(error);
     }
+  }
+
+  function beginAnew(error: unknown): void {
+    const aside = place.setAside();
+    log.error({ err: error, aside }, "the journal cannot be read: it is set aside, and a new one begins");
+    openOnce(aside);
   }
 
   function fail(error: unknown): never {
@@ -145,13 +153,13 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     throw failed;
   }
 
-  function reopen(error: unknown): void {
+  function reopen(how: () => void): void {
     const before = identity.journalId;
     try {
       place.shut(tables.db);
-      open();
-    } catch (second) {
-      fail(second ?? error);
+      how();
+    } catch (error) {
+      fail(error);
     }
     if (identity.journalId !== before) options.onNewId?.(identity.journalId);
   }
@@ -188,11 +196,11 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
       log.error({ err: error }, "the journal's disk failed: opening the file again");
       if (env.monoMs() - ioFailedMs < ioFailureWindowMs) fail(error);
       ioFailedMs = env.monoMs();
-      reopen(error);
+      reopen(open);
       return true;
     }
     if (isCorrupt(error)) {
-      reopen(error);
+      reopen(() => beginAnew(error));
       return true;
     }
     if (!(error instanceof Fault) || error.code !== "damaged") return false;

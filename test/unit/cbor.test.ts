@@ -44,7 +44,7 @@ test("what was encoded comes back: integers of every size, floats, text, bytes, 
     fc.property(tree, (value) => {
       assert.deepEqual(plain(decodeCbor(encodeCbor(withIntegers(value)))), plain(value));
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, seed: 1 },
   );
 });
 
@@ -65,7 +65,7 @@ test("I8: random bytes are read or refused as damaged, never anything else", () 
         assert.ok(error instanceof Fault && error.code === "damaged", String(error));
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: 3000, seed: 1 },
   );
 });
 

@@ -68,7 +68,7 @@ test("I4: whatever is sent in whatever order, each seq is taken once, as a naive
         assert.deepEqual(held(journaled), taken);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });
 
@@ -96,7 +96,7 @@ test("I4: a conflict is found exactly where a known chain at one of the two ends
       assert.equal(judge(journaled, [], head, last.isLoss).kind === "conflict", differs);
       assert.equal(judge([], journaled, head, last.isLoss).kind === "conflict", differs, "forwarded chains count too");
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });
 

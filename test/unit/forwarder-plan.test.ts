@@ -45,7 +45,7 @@ test("I5: a plan writes each seq that the queue lacks once, and its positions co
         );
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });
 

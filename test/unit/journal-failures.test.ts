@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -7,8 +8,10 @@ import type { Journal } from "../../gateway/journal/journal.ts";
 import { folderPlace, type Place } from "../../gateway/journal/place.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
+import { crcHolds } from "../../shared/block/block.ts";
 import { realEnv } from "../../shared/env.ts";
 import type { Fault } from "../../shared/errors.ts";
+import { covers, sizeOf } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import { forwardedBy } from "../contract/journal.ts";
 import { agentLane } from "../fakes/agent-lane.ts";
@@ -120,6 +123,46 @@ test("I10: a file that is no database is set aside, and a journal seeded by the 
   assert.deepEqual((await journal.ask("pump-1", lane.ask())).state?.forwarded, forwarded);
   assert.equal(readdirSync(folder).filter((name) => name.startsWith("journal.db.damaged-")).length, 1);
 });
+
+for (const when of ["at open", "while it runs"] as const) {
+  test(`I10: damaged pages ${when}: the file is set aside, what can be read is taken over, the rest comes again`, async (t) => {
+    const folder = tempFolder(t);
+    const queue = fakeQueue().open();
+    const lane = agentLane();
+    const blocks = Array.from({ length: 300 }, () => lane.block(5, randomBytes(3000)));
+    let { journal } = await openIn(t, folder, queue);
+    for (let at = 0; at < 300; at += 50) await journal.take("pump-1", lane.batch(blocks.slice(at, at + 50)));
+    await journal.close();
+    const path = join(folder, "journal.db");
+    const before = journal.journalId();
+    const spoil = (): void => {
+      const file = readFileSync(path);
+      for (let at = 60; at < 120; at++) file.fill(0xa5, at * 4096, (at + 1) * 4096);
+      writeFileSync(path, file);
+    };
+    if (when === "at open") {
+      spoil();
+      ({ journal } = await openIn(t, folder, queue));
+    } else {
+      ({ journal } = await openIn(t, folder, queue));
+      spoil();
+    }
+    const held = (): number[] => journal.read(1e9, 1e9).flatMap(({ block }) => (crcHolds(block) ? [block.first] : []));
+    const salvaged = held().length;
+    assert.ok(salvaged > 150 && salvaged < 300, `${salvaged} of 300 blocks were taken over`);
+    const { state } = await journal.ask("pump-1", lane.ask());
+    assert.equal(sizeOf(state?.journaled ?? []), 5 * salvaged, "the position says what is there");
+    assert.notEqual(journal.journalId(), before);
+    const missing = blocks.filter((block) => !covers(state?.journaled ?? [], block.first, block.first + 4));
+    const { refusals } = await journal.take("pump-1", lane.batch(missing));
+    assert.deepEqual(refusals, []);
+    assert.deepEqual(
+      held().sort((a, b) => a - b),
+      blocks.map((block) => block.first),
+    );
+    assert.equal(readdirSync(folder).filter((name) => name.startsWith("journal.db.damaged-")).length > 0, true);
+  });
+}
 
 test("a journal whose file was put back, or whose side file is gone, takes a new id", async (t) => {
   const folder = tempFolder(t);

@@ -32,7 +32,7 @@ test("every message comes back from the wire as it went", () => {
       const found = decodeMessage(encodeMessage(message));
       assert.deepEqual(plain(found), plain(message));
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });
 
@@ -48,7 +48,7 @@ function plain(value: unknown): unknown {
 test("I8: random bytes, truncations and bit flips are read or refused, never anything else", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void refuses(bytes)),
-    { numRuns: 1000 },
+    { numRuns: 1000, seed: 1 },
   );
   fc.assert(
     fc.property(anyMessage, fc.nat(), fc.nat(7), (message, at, bit) => {
@@ -59,7 +59,7 @@ test("I8: random bytes, truncations and bit flips are read or refused, never any
       refuses(bytes);
       void nonceOf(bytes);
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, seed: 1 },
   );
 });
 
