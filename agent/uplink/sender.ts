@@ -3,7 +3,6 @@
  * The wire carries the bytes as stored; nothing is encoded again to be sent.
  */
 import type { Env } from "../../shared/env.ts";
-import { batchHeadBytesMax, blockBytesMax } from "../../shared/limits.ts";
 import type { Batch } from "../../shared/protocol/messages.ts";
 import { gaps, type Ranges } from "../../shared/ranges.ts";
 import { type BlockRow, pageRows, pending } from "../store/blocks.ts";
@@ -13,6 +12,12 @@ import { clockOf, cut } from "./cut.ts";
 import { createFlights, type Flight, type Flights, laneKey } from "./flights.ts";
 import { answered, initialPace, type Pace, timeoutMs, unanswered } from "./pace.ts";
 import type { Session } from "./state.ts";
+
+/**
+ * Bytes of a batch where blocks are small; a larger block travels alone. Small enough that a full window is 1 MB of a
+ * device's memory, large enough that the transaction that its answer costs is spread over many readings.
+ */
+const batchBytesWanted = 64 * 1024;
 
 export interface Sender {
   readonly flights: Flights;
@@ -88,7 +93,7 @@ export function createSender(store: Store, env: Env, priorityOf: (stream: string
     },
     next(session, nonce, groupId, isReady) {
       if (flights.size() >= Math.min(pace.window, session.sendWindow)) return undefined;
-      const bytesMax = Math.max(session.batchBytesMax, blockBytesMax + batchHeadBytesMax);
+      const bytesMax = Math.min(session.batchBytesMax, batchBytesWanted);
       const lanes = store
         .lanes()
         .filter((lane) => lane.tallies[pending].blocks > 0 && !ended.has(laneKey(lane)) && isReady(lane))
