@@ -34,7 +34,9 @@ export function appendBlocks(core: Core, stream: string, encoded: readonly Encod
     );
     advance(lane, block.count, after, block.bytes.length);
   }
-  saveNowAndThen(core, lane);
+  // The saved tallies lag behind; a start walks what was appended since, so about this many rows at the most (I8).
+  lane.untallied += encoded.length;
+  if (lane.untallied >= untalliedBlocksMax) core.lanes.save(lane);
 }
 
 /** Appends a block that had another name: its bytes stay where they are, its chain is new. */
@@ -73,9 +75,4 @@ function advance(lane: Lane, seqs: number, chain: string, sizeBytes: number): vo
   lane.last += seqs;
   lane.chain = chain;
   count(lane.tallies[pending], { count: seqs, sizeBytes }, 1);
-}
-
-function saveNowAndThen(core: Core, lane: Lane): void {
-  // The saved tallies lag behind; a start walks what was appended since, so this many rows at the most.
-  if (lane.tallies[pending].blocks % untalliedBlocksMax === 0) core.lanes.save(lane);
 }

@@ -166,8 +166,8 @@ export function openCore(
     quarantine,
     memory: () => ({ openRun: core.openRun, sentThrough: new Map(sentThrough) }),
     loadLanes() {
-      const highest = Math.max(0, ...live.keys());
-      for (const row of epochs.live(highest, loadedEpochsMax - live.size)) load(row);
+      // The open epoch is always in memory and lies above those that wait to be loaded: the oldest come first.
+      for (const row of epochs.live(loadedEpochsMax)) if (!live.has(row.run)) load(row, undefined);
     },
   };
 
@@ -176,10 +176,14 @@ export function openCore(
     names.set(id, name);
   }
 
-  function load(row: EpochRow): void {
+  function load(row: EpochRow, before: LiveEpoch | undefined): void {
     const loaded = new Map<number, Lane>();
     for (const id of lanes.streamsOf(row.run)) {
-      loaded.set(id, lanes.load(row.run, id, core.streamName(id), row.record.epoch));
+      const lane = lanes.load(row.run, id, core.streamName(id), row.record.epoch);
+      const known = before?.lanes.get(id);
+      // Callers hold lanes while a transaction fails and is tried again: a lane read anew stays the same object, or the
+      // second try would count on top of what the first one left and write that to the file.
+      loaded.set(id, known === undefined ? lane : Object.assign(known, lane));
     }
     live.set(row.run, { row, lanes: loaded });
   }
@@ -188,13 +192,14 @@ export function openCore(
     ids.clear();
     names.clear();
     for (const { id, name } of allStreams.all() as { id: number; name: string }[]) remember(id, name);
+    const before = new Map(live);
     live.clear();
     segments.reset();
     core.floor = Number(core.meta("floor") ?? 0);
-    core.loadLanes();
+    for (const row of epochs.live(loadedEpochsMax)) load(row, before.get(row.run));
     const open = core.openRun === null ? undefined : epochs.get(core.openRun);
     if (open === undefined) core.openRun = null;
-    else if (!live.has(open.run)) load(open);
+    else if (!live.has(open.run)) load(open, before.get(open.run));
   }
 
   reload();

@@ -3,9 +3,12 @@
  * check finds almost no bit flips (1 of 300, measured). What cannot be read goes to a side file and is reported; what is
  * not known to be journaled is named in a loss record.
  */
-import { crcHolds, lastOf } from "../../shared/block/block.ts";
+import { codecLoss, crcHolds, lastOf } from "../../shared/block/block.ts";
+import type { Columns } from "../../shared/block/columns.ts";
+import { decodeBlock } from "../../shared/block/decode.ts";
 import { type LossReason, lossBlock, readLoss } from "../../shared/block/loss.ts";
-import type { Span } from "../../shared/ranges.ts";
+import { Fault } from "../../shared/errors.ts";
+import { lossSpanMax } from "../../shared/limits.ts";
 import { type BlockRow, pending } from "./blocks.ts";
 import type { Core } from "./core.ts";
 import { placeOnly } from "./edges.ts";
@@ -21,6 +24,20 @@ export function readBytes(
   if (bytes !== undefined && crcHolds({ crc: row.crc, bytes })) return bytes;
   core.quarantine(lane, row, bytes);
   return undefined;
+}
+
+/**
+ * The readings of a row; undefined where its bytes are damaged, or hold their CRC and still cannot be read, which must
+ * not stop the agent at every start (I10): such a block travels as it is, and the gateway tells what it is.
+ */
+export function readColumns(core: Core, lane: Lane, row: BlockRow): Columns | undefined {
+  const bytes = readBytes(core, lane, row);
+  try {
+    return bytes === undefined ? undefined : decodeBlock(row.codec, row.rawBytes, bytes);
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -45,54 +62,61 @@ export function removeRows(
     if (row.state !== pending) core.edges.put(lane.run, lane.stream, { ...edge, state: row.state });
     else if (keepEdges) core.edges.put(lane.run, lane.stream, { ...edge, state: placeOnly });
   }
-  if (head.state !== pending) return;
-  core.countLoss(reason, readingsOf(rows));
-  const span = joinNeighbour(core, lane, { first: head.first, last: lastOf(tail) }, reason);
-  const loss = { reason, fromUs: least(rows.map((row) => row.minUs)), toUs: most(rows.map((row) => row.maxUs)) };
-  const place = { first: span.first, count: span.last - span.first + 1, before: span.before ?? head.before };
-  const { bytes, ...block } = lossBlock(
-    { ...loss, fromUs: lower(loss.fromUs, span.fromUs) },
-    { ...place, after: tail.after, repeated: head.repeated },
-  );
-  core.blocks.insert(
-    { ...block, run: lane.run, stream: lane.stream, state: pending, segment: 0, minUs: loss.fromUs, maxUs: loss.toUs },
-    bytes,
-  );
-  count(lane.tallies[pending], { count: block.count, sizeBytes: bytes.length }, 1);
+  if (head.state === pending) {
+    core.countLoss(reason, readingsOf(rows));
+    insertLoss(core, lane, [...neighbourThatGrows(core, lane, head, lastOf(tail), reason), ...rows], reason);
+  }
   core.lanes.save(lane);
 }
 
-interface Joined extends Span {
-  before?: BlockRow["before"];
-  fromUs?: number | null;
+/** Stores the loss record that stands for `rows`, neighbours in order that are no longer there. */
+function insertLoss(core: Core, lane: Lane, rows: readonly BlockRow[], reason: LossReason): void {
+  const head = rows[0] as BlockRow;
+  const tail = rows[rows.length - 1] as BlockRow;
+  const fromUs = bound(rows, (row) => row.minUs, Math.min);
+  const toUs = bound(rows, (row) => row.maxUs, Math.max);
+  const { bytes, ...block } = lossBlock(
+    { reason, fromUs, toUs },
+    {
+      first: head.first,
+      count: lastOf(tail) - head.first + 1,
+      before: head.before,
+      after: tail.after,
+      repeated: head.repeated,
+    },
+  );
+  core.blocks.insert(
+    { ...block, run: lane.run, stream: lane.stream, state: pending, segment: 0, minUs: fromUs, maxUs: toUs },
+    bytes,
+  );
+  count(lane.tallies[pending], { count: block.count, sizeBytes: bytes.length }, 1);
 }
 
 /**
  * A loss record just before, never sent and of the same reason, grows instead of getting a neighbour: without that, a
- * store that drops for months would fill with loss records.
+ * store that drops for months would fill with loss records. Takes it out; none where there is no such record.
  */
-function joinNeighbour(core: Core, lane: Lane, span: Span, reason: LossReason): Joined {
-  const neighbour = core.blocks.holding(lane.run, lane.stream, span.first - 1);
-  if (neighbour === undefined || neighbour.codec !== 0 || neighbour.state !== pending) return span;
+function neighbourThatGrows(core: Core, lane: Lane, head: BlockRow, last: number, reason: LossReason): BlockRow[] {
+  const neighbour = core.blocks.holding(lane.run, lane.stream, head.first - 1);
+  if (neighbour === undefined || neighbour.codec !== codecLoss || neighbour.state !== pending) return [];
+  // What was sent has an edge at its end that a POSITION may name, and that must not vanish.
+  if (core.wasSent(neighbour) || neighbour.repeated !== head.repeated) return [];
+  if (last - neighbour.first >= lossSpanMax) return [];
   const bytes = core.blocks.bytes(neighbour);
-  if (core.wasSent(neighbour) || bytes === undefined || readLoss(bytes).reason !== reason) return span;
+  if (bytes === undefined || !crcHolds({ crc: neighbour.crc, bytes }) || readLoss(bytes).reason !== reason) return [];
   core.blocks.remove(neighbour);
   count(lane.tallies[pending], neighbour, -1);
-  return { first: neighbour.first, last: span.last, before: neighbour.before, fromUs: neighbour.minUs };
+  return [neighbour];
 }
 
 const readingsOf = (rows: readonly BlockRow[]): number =>
-  rows.reduce((sum, row) => sum + (row.codec === 0 ? 0 : row.count), 0);
+  rows.reduce((sum, row) => sum + (row.codec === codecLoss ? 0 : row.count), 0);
 
-function least(times: readonly (number | null)[]): number | null {
-  return times.reduce((a, b) => lower(a, b), null);
-}
-
-function most(times: readonly (number | null)[]): number | null {
-  return times.reduce((a, b) => (a === null ? b : b === null ? a : Math.max(a, b)), null);
-}
-
-function lower(a: number | null | undefined, b: number | null | undefined): number | null {
-  if (a === null || a === undefined) return b ?? null;
-  return b === null || b === undefined ? a : Math.min(a, b);
+/** The least or greatest time of rows; null where that of one is unknown, since a bound must hold for all. */
+function bound(
+  rows: readonly BlockRow[],
+  timeOf: (row: BlockRow) => number | null,
+  pick: (a: number, b: number) => number,
+): number | null {
+  return rows.map(timeOf).reduce((a, b) => (a === null || b === null ? null : pick(a, b)));
 }

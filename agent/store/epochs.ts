@@ -21,12 +21,10 @@ export interface EpochTable {
   insert(record: EpochRecord): void;
   setState(run: number, state: EpochState): void;
   get(run: number): EpochRow | undefined;
-  named(epoch: string): EpochRow | undefined;
   /** The latest epoch of the store, whatever its state. */
   latest(): EpochRow | undefined;
-  /** Live epochs in order, at most `limit`, with a run above `after`. */
-  live(after: number, limit: number): EpochRow[];
-  liveCount(): number;
+  /** The oldest live epochs in order, at most `limit`. */
+  live(limit: number): EpochRow[];
   /** The oldest epoch that is not live and whose blocks may still be there. */
   oldestDone(): EpochRow | undefined;
   remove(run: number): void;
@@ -71,10 +69,8 @@ export function openEpochs(db: Db): EpochTable {
   const state = db.prepare("UPDATE epoch SET state=? WHERE run=?");
   const select = "SELECT run, state, record FROM epoch";
   const byRun = db.prepare(`${select} WHERE run=?`);
-  const byName = db.prepare(`${select} WHERE epoch=?`);
   const newest = db.prepare(`${select} ORDER BY run DESC LIMIT 1`);
-  const liveOnes = db.prepare(`${select} WHERE state=0 AND run>? ORDER BY run LIMIT ?`);
-  const liveNumber = db.prepare("SELECT count(*) FROM epoch WHERE state=0").pluck();
+  const liveOnes = db.prepare(`${select} WHERE state=0 ORDER BY run LIMIT ?`);
   const done = db.prepare(`${select} WHERE state<>0 ORDER BY run LIMIT 1`);
   const drop = db.prepare("DELETE FROM epoch WHERE run=?");
   const read = (raw: unknown): EpochRow | undefined => {
@@ -86,10 +82,8 @@ export function openEpochs(db: Db): EpochTable {
     insert: (record) => void insert.run(record.run, record.epoch, packRecord(record)),
     setState: (run, to) => void state.run(to, run),
     get: (run) => read(byRun.get(run)),
-    named: (epoch) => read(byName.get(epoch)),
     latest: () => read(newest.get()),
-    live: (after, limit) => liveOnes.all(after, limit).map((raw) => read(raw) as EpochRow),
-    liveCount: () => liveNumber.get() as number,
+    live: (limit) => liveOnes.all(limit).map((raw) => read(raw) as EpochRow),
     oldestDone: () => read(done.get()),
     remove: (run) => void drop.run(run),
   };

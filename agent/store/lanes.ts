@@ -39,6 +39,8 @@ export interface Lane {
   tallies: Record<BlockState, Tally>;
   /** Seqs up to here are in the saved tallies. */
   talliedTo: number;
+  /** Blocks appended since the tallies were saved. */
+  untallied: number;
   /** Seqs that only ranges without a verdict cover; kept in memory, since it holds for one position. */
   waiting: readonly Span[];
 }
@@ -94,6 +96,7 @@ export function openLanes(db: Db, blocks: BlockTable): LaneTable {
 
   function save(lane: Lane): void {
     lane.talliedTo = lane.last;
+    lane.untallied = 0;
     put.run(
       lane.run,
       lane.stream,
@@ -126,6 +129,7 @@ export function openLanes(db: Db, blocks: BlockTable): LaneTable {
         version: 0,
         tallies: emptyTallies(),
         talliedTo: 0,
+        untallied: 0,
         waiting: [],
       };
       save(lane);
@@ -148,10 +152,12 @@ export function openLanes(db: Db, blocks: BlockTable): LaneTable {
         version: raw.version,
         tallies: JSON.parse(raw.tally) as Record<BlockState, Tally>,
         talliedTo: raw.tallied_to,
+        untallied: 0,
         waiting: [],
       };
       for (const row of blocks.within(run, stream, { first: raw.tallied_to + 1, last: Number.MAX_SAFE_INTEGER })) {
         count(lane.tallies[row.state], row, 1);
+        lane.untallied++;
       }
       const tail = blocks.last(run, stream);
       const edge = lastEdge.get(run, stream) as { last: number; chain_after: Buffer | null } | undefined;

@@ -8,10 +8,11 @@ import type { Columns } from "../../shared/block/columns.ts";
 import { decodeBlock } from "../../shared/block/decode.ts";
 import { type EncodedBlock, encodeBlocks } from "../../shared/block/encode.ts";
 import { mergeColumns } from "../../shared/block/gather.ts";
+import { crashPoint } from "../../shared/crash-point.ts";
 import { blockReadingsMax } from "../../shared/limits.ts";
 import { type BlockRow, pending } from "./blocks.ts";
 import type { Core } from "./core.ts";
-import { readBytes } from "./damage.ts";
+import { readColumns } from "./damage.ts";
 import { count, type Lane } from "./lanes.ts";
 
 /** A block below this many readings is worth merging: the codec's ratio is flat from about here (measured). */
@@ -77,9 +78,9 @@ export function mergeSome(core: Core, lane: Lane, from: number): { merged: boole
 function replaceRun(core: Core, lane: Lane, run: readonly BlockRow[]): void {
   const parts: Columns[] = [];
   for (const row of run) {
-    const bytes = readBytes(core, lane, row);
-    if (bytes === undefined) return;
-    parts.push(decodeBlock(row.codec, row.rawBytes, bytes));
+    const part = readColumns(core, lane, row);
+    if (part === undefined) return;
+    parts.push(part);
   }
   const columns = mergeColumns(parts);
   const [merged, ...more] = encodeBlocks(columns);
@@ -112,6 +113,7 @@ function replaceRun(core: Core, lane: Lane, run: readonly BlockRow[]): void {
   );
   count(lane.tallies[pending], { count: columns.count, sizeBytes: merged.bytes.length }, 1);
   core.lanes.save(lane);
+  crashPoint("merge before commit");
 }
 
 function holdsSame(merged: EncodedBlock, columns: Columns): boolean {

@@ -4,13 +4,12 @@
  */
 
 import { lastOf } from "../../shared/block/block.ts";
-import { decodeBlock } from "../../shared/block/decode.ts";
 import { encodeBlocks } from "../../shared/block/encode.ts";
 import { sliceColumns } from "../../shared/block/gather.ts";
 import type { Ranges } from "../../shared/ranges.ts";
 import { type BlockRow, pending } from "./blocks.ts";
 import type { Core } from "./core.ts";
-import { readBytes } from "./damage.ts";
+import { readColumns } from "./damage.ts";
 import { count, type Lane } from "./lanes.ts";
 
 /** The seqs after which `row` must be cut so that each piece is covered wholly or not at all, and its last seq. */
@@ -25,9 +24,8 @@ export function cutsOf(row: { first: number; count: number }, ranges: Ranges): n
 
 /** Replaces the row by its pieces, all pending. Must run inside `transact`. */
 export function recut(core: Core, lane: Lane, row: BlockRow, ranges: Ranges): void {
-  const bytes = readBytes(core, lane, row);
-  if (bytes === undefined) return;
-  const columns = decodeBlock(row.codec, row.rawBytes, bytes);
+  const columns = readColumns(core, lane, row);
+  if (columns === undefined) return;
   core.blocks.remove(row);
   count(lane.tallies[pending], row, -1);
   let from = row.first;

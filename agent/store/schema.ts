@@ -16,6 +16,7 @@ CREATE TABLE segment(
 CREATE TABLE epoch(
   run INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, record BLOB NOT NULL, state INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX live_epoch ON epoch(run) WHERE state = 0;
 CREATE TABLE lane(
   run INTEGER NOT NULL, stream INTEGER NOT NULL, last INTEGER NOT NULL,
   journaled TEXT NOT NULL, forwarded TEXT NOT NULL, verified TEXT NOT NULL, gone TEXT NOT NULL,
@@ -53,6 +54,9 @@ export function prepareSchema(db: Db, newStoreId: () => Uint8Array): boolean {
     return true;
   }
   const format = db.prepare("SELECT value FROM meta WHERE key = 'format'").pluck().get();
+  const storeId = db.prepare("SELECT value FROM meta WHERE key = 'store_id'").pluck().get();
+  // A flipped bit here is damage like any other, and must not pass for a newer version that is refused for ever (I10).
+  if (typeof format !== "number" || typeof storeId !== "string") throw new Error("the store's head is damaged");
   if (format !== storeFormat) {
     throw new Fault("too-new", {
       what: `the store has format ${String(format)}`,

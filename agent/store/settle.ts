@@ -4,6 +4,7 @@
  */
 import { lastOf } from "../../shared/block/block.ts";
 import type { Chain } from "../../shared/chain.ts";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Position } from "../../shared/protocol/messages.ts";
 import { beyond, covers, type Ranges, type Span, touches } from "../../shared/ranges.ts";
 import { giveUp } from "./again.ts";
@@ -37,6 +38,7 @@ export function applyPosition(core: Core, lane: Lane, position: Position, change
     lane.waiting = judgement.waiting;
     core.lanes.save(lane);
     if (!open) settleEpoch(core, lane.run);
+    crashPoint("settle before commit");
     return "applied";
   });
 }
@@ -101,7 +103,8 @@ function note(core: Core, lane: Lane, now: Judgement): void {
   lane.journaled = now.journaled;
   lane.forwarded = now.forwarded;
   pruneEdges(core, lane);
-  lane.gone = core.edges.inState(lane.run, lane.stream, pending).map(({ first, last }) => ({ first, last }));
+  // Joined, so that a journal that loses a million evicted blocks does not make a million spans of it (I8).
+  lane.gone = unionOf([], core.edges.inState(lane.run, lane.stream, pending));
 }
 
 /**
@@ -117,17 +120,26 @@ export function pruneEdges(core: Core, lane: Lane): void {
   }
 }
 
-/** An epoch that is closed and forwarded to its last seq is settled: nobody asks for it again. */
-export function settleEpoch(core: Core, run: number): void {
+/**
+ * An epoch that is closed and forwarded to its last seq is settled: nobody asks for it again.
+ * @returns true where it was
+ */
+export function settleEpoch(core: Core, run: number): boolean {
   const epoch = core.live.get(run);
-  if (epoch === undefined || run === core.openRun) return;
+  if (epoch === undefined || run === core.openRun) return false;
   for (const lane of epoch.lanes.values()) {
-    if (lane.last > 0 && !covers(lane.forwarded, 1, lane.last)) return;
+    if (lane.last > 0 && !covers(lane.forwarded, 1, lane.last)) return false;
   }
   core.epochs.setState(run, settled);
   core.edges.remove(run);
   core.live.delete(run);
   core.loadLanes();
+  return true;
+}
+
+/** Settles what was wholly forwarded while it was open, or never got a block, those loaded in its place included. */
+export function settleAll(core: Core): void {
+  while ([...core.live.keys()].filter((run) => settleEpoch(core, run)).length > 0);
 }
 
 function unionOf(spans: readonly Span[], added: readonly Span[]): Span[] {
