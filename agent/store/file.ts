@@ -2,12 +2,14 @@
  * Opening the store's file: the lock, the look at the WAL after an unclean stop, salvage, and a store that always opens
  * (I10). The states on disk, in the order in which they are tried:
  *   store.db              opens and checkpoints: the normal case
- *   store.db, damaged     taken over into store.db.new, which replaces it; the old one goes to quarantine/
+ *   store.db, damaged     is being taken over into store.db.new
+ *   store.db.taken        is complete and replaces store.db, whose files go to quarantine/
  *   store.db, unreadable  goes to quarantine/ as it is; an empty store begins
  */
 import { copyFileSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
 import { type Lock, takeLock } from "../../shared/lock.ts";
@@ -59,11 +61,13 @@ function closeAll(db: Db, lock: Lock): void {
 }
 
 function recover(path: string, quarantine: Quarantine, options: StoreFileOptions): { db: Db; recovery: string | null } {
-  const { log } = options;
-  // A take-over that was interrupted after its last step but the rename is finished; an earlier one begins again.
-  if (!existsSync(path) && existsSync(`${path}.new`)) renameSync(`${path}.new`, path);
+  const { log, env } = options;
+  // A take-over that was interrupted before it was complete begins again.
   removeStore(`${path}.new`);
+  if (existsSync(`${path}.taken`)) putInPlace(path, quarantine, options);
   const wal = `${path}-wal`;
+  // A log without its store belongs to no store that could come in its place: SQLite would play it into that one.
+  if (!existsSync(path) && existsSync(wal)) quarantine.keepStore(path, stampOf(env));
   const isUnclean = existsSync(wal) && statSync(wal).size > 0;
   let why: string | undefined;
   if (isUnclean && existsSync(path)) {
@@ -83,7 +87,7 @@ function recover(path: string, quarantine: Quarantine, options: StoreFileOptions
     return { db: replace(path, quarantine, options), recovery: `taken over into a new file: ${why}` };
   } catch (error) {
     if (error instanceof Fault) throw error;
-    const kept = quarantine.keepStore(path, stampOf(options.env));
+    const kept = quarantine.keepStore(path, stampOf(env));
     log.error({ err: error, kept }, "the store cannot be read: it was put aside and an empty one begins");
     return { db: openChecked(path, options, false), recovery: `put aside as ${kept}: ${why}` };
   }
@@ -92,6 +96,7 @@ function recover(path: string, quarantine: Quarantine, options: StoreFileOptions
 function openChecked(path: string, options: StoreFileOptions, isUnclean: boolean): Db {
   const db = openDatabase(path, options);
   try {
+    crashPoint("store without tables");
     prepareSchema(db, () => options.env.randomBytes(16));
     // The page cache may call clean what never reached the disk: nothing is accepted before this has gone through.
     if (isUnclean && !checkpointAll(db)) throw new Error("its log cannot be written back");
@@ -130,13 +135,24 @@ function replace(path: string, quarantine: Quarantine, options: StoreFileOptions
     } finally {
       from.close();
     }
-    quarantine.keepStore(path, stampOf(env));
-    renameSync(`${path}.new`, path);
+    crashPoint("take-over filled");
+    // From here on the new file is the store: a WAL of the old one that is still there must never be played into it.
+    renameSync(`${path}.new`, `${path}.taken`);
     syncFolder(options.folder);
   } finally {
     removeStore(copy);
   }
+  putInPlace(path, quarantine, options);
   return openChecked(path, options, false);
+}
+
+/** The last steps of a take-over; done again from the front where they were interrupted. */
+function putInPlace(path: string, quarantine: Quarantine, { folder, env }: StoreFileOptions): void {
+  crashPoint("take-over complete");
+  quarantine.keepStore(path, stampOf(env));
+  crashPoint("take-over put the old store aside");
+  renameSync(`${path}.taken`, path);
+  syncFolder(folder);
 }
 
 const stampOf = (env: Env): string => String(Math.floor(env.wallUs() / 1000)).padStart(15, "0");

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { BlockRow } from "./blocks.ts";
 
 /** Damaged blocks kept as files; further ones are only reported. */
@@ -52,7 +53,10 @@ export function openQuarantine(folder: string): Quarantine {
       const kept = names("store-").filter((name) => name.endsWith(".db"));
       for (const name of kept.slice(0, Math.max(0, kept.length - storesMax + 1))) removeStore(join(folder, name));
       const target = join(folder, `store-${stamp}.db`);
-      for (const suffix of ["", "-wal"]) if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+      for (const suffix of ["", "-wal"]) {
+        if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+        crashPoint(`store${suffix} quarantined`);
+      }
       rmSync(`${path}-shm`, { force: true });
       syncFolder(dirname(path));
       return target;

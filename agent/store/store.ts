@@ -5,6 +5,7 @@
 import type { Block } from "../../shared/block/block.ts";
 import type { Columns } from "../../shared/block/columns.ts";
 import { type EncodedBlock, encodeBlocks } from "../../shared/block/encode.ts";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import type { Clock, EpochRecord, Position } from "../../shared/protocol/messages.ts";
@@ -151,7 +152,9 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
         appendBlocks(core, stream.name, blocks, segment);
       }
       cursors.move(moves);
+      crashPoint("append before commit");
     });
+    crashPoint("append committed");
   }
 
   return {

@@ -5,6 +5,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { hex } from "../../shared/env.ts";
 import type { Db } from "../../shared/sqlite.ts";
@@ -44,6 +45,7 @@ export function identityFile(path: string): IdentityCopy {
       } finally {
         closeSync(file);
       }
+      crashPoint("journal id drafted");
       renameSync(draft, path);
       syncFolder(dirname(path));
     },

@@ -3,6 +3,7 @@
  * a new id then, and repairs what fails while it runs (PROTOCOL.md §8, I10).
  */
 import type { Logger } from "pino";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
 import { isCorrupt, isFull, isIoError } from "../../shared/sqlite.ts";
@@ -84,7 +85,9 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
         else log.warn({ why, journalId }, "the journal takes a new id: agents will ask again");
       }
       saveIdentity(tables.db, identity);
+      crashPoint("journal id before commit");
       tables.commit();
+      crashPoint("journal id committed");
     } catch (error) {
       tables.rollback();
       throw error;

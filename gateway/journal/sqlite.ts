@@ -3,6 +3,7 @@
  * answer waits for it (I3). The file's format is described in FORMAT.md.
  */
 import type { Logger } from "pino";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import type { AskEntry, Batch, Hello } from "../../shared/protocol/messages.ts";
@@ -68,7 +69,9 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
       added = false;
     },
     commit() {
+      crashPoint("journal before commit");
       file.tables().commit();
+      crashPoint("journal committed");
       if (added) for (const listener of listeners) listener();
     },
     rollback: () => file.tables().rollback(),

@@ -8,6 +8,7 @@
 import { closeSync, existsSync, mkdirSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { codeOf, Fault } from "../../shared/errors.ts";
 import { takeLock } from "../../shared/lock.ts";
@@ -123,6 +124,7 @@ export function openFileQueue(options: FileQueueOptions): Queue {
   function rollOver(): void {
     const { db, open: full } = ready();
     db.rollOver(full.segment, livedMs());
+    crashPoint("queue rolled over");
     // From here on the segment is closed: the recovery of files does the renaming, now or at the next start.
     letGoOfSegment();
     ready();
@@ -189,8 +191,11 @@ export function openFileQueue(options: FileQueueOptions): Queue {
         const { db, open } = ready();
         refuseWhenNearlyFull(folder);
         const end = await writeChunks(open.fd, open.bytes, encodeLines(outcomes, buffer), pause);
+        crashPoint("queue lines written");
         if (end > open.bytes) await syncFile(open.fd);
+        crashPoint("queue lines synced");
         db.commit({ segment: open.segment, bytes: end }, positions, livedMs());
+        crashPoint("queue committed");
         if (open.bytes === 0) open.openedMs = livedMs();
         open.bytes = end;
         if (end >= options.segmentBytesMax) keepHouse();
