@@ -6,7 +6,7 @@ import { lastOf } from "../../shared/block/block.ts";
 import { type BlockRow, type BlockState, forwarded, journaled, pending, rowBytes } from "./blocks.ts";
 import { type Core, lanesOf, type StreamOptions } from "./core.ts";
 import { removeRows } from "./damage.ts";
-import { count, type Lane } from "./lanes.ts";
+import { count, firstMissing, type Lane } from "./lanes.ts";
 import { pruneEdges } from "./settle.ts";
 
 /** What a block takes in the file. */
@@ -54,7 +54,8 @@ export function dropOldest(core: Core, lane: Lane, wantedBytes: number, inFlight
     if (run.length > 0) removeRows(core, lane, run, "quota", run.some(core.wasSent));
     run = [];
   };
-  for (const row of core.blocks.within(lane.run, lane.stream, { first: 1, last: Number.MAX_SAFE_INTEGER })) {
+  // Delivered blocks may stand before these by the million, and this runs at every append of a full stream (I8).
+  for (const row of core.blocks.within(lane.run, lane.stream, { first: firstMissing(lane), last: lane.last })) {
     if (freed >= wantedBytes) break;
     const droppable = row.state === pending && row.codec !== 0 && !inFlight(row);
     const neighbour = run[run.length - 1];
@@ -96,13 +97,15 @@ function freeDone(core: Core, wantedBytes: number): number {
 
 function freeDelivered(core: Core, lane: Lane, state: BlockState, wantedBytes: number): number {
   let freed = 0;
-  for (const row of core.blocks.within(lane.run, lane.stream, { first: 1, last: Number.MAX_SAFE_INTEGER })) {
-    if (freed >= wantedBytes || lane.tallies[state].blocks === 0) break;
-    if (row.state !== state) continue;
-    core.blocks.remove(row);
-    count(lane.tallies[state], row, -1);
-    core.edges.put(lane.run, lane.stream, { first: row.first, last: lastOf(row), after: row.after, state });
-    freed += footprint(row);
+  for (const range of state === forwarded ? lane.forwarded : lane.journaled) {
+    for (const row of core.blocks.within(lane.run, lane.stream, range)) {
+      if (freed >= wantedBytes) break;
+      if (row.state !== state) continue;
+      core.blocks.remove(row);
+      count(lane.tallies[state], row, -1);
+      core.edges.put(lane.run, lane.stream, { first: row.first, last: lastOf(row), after: row.after, state });
+      freed += footprint(row);
+    }
   }
   pruneEdges(core, lane);
   core.lanes.save(lane);

@@ -8,7 +8,11 @@ const pauseMs = 1_000;
 export function startHousekeeping(store: Store, env: Env): () => void {
   let timer: Timer = env.after(pauseMs, work);
   function work(): void {
-    timer = store.maintain() ? env.soon(work) : env.after(pauseMs, work);
+    // The next turn is set first: one that throws for want of room must not be the last one.
+    timer = env.after(pauseMs, work);
+    if (!store.maintain()) return;
+    timer.cancel();
+    timer = env.soon(work);
   }
   return () => timer.cancel();
 }

@@ -5,7 +5,7 @@
  */
 import type { Chain } from "../../shared/chain.ts";
 import { chainStart } from "../../shared/chain.ts";
-import type { Ranges, Span } from "../../shared/ranges.ts";
+import { gaps, type Ranges, type Span } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import { type BlockState, type BlockTable, blobChain } from "./blocks.ts";
 
@@ -81,6 +81,11 @@ export function count(tally: Tally, block: { count: number; sizeBytes: number },
   tally.blocks += sign;
   tally.readings += sign * block.count;
   tally.bytes += sign * block.sizeBytes;
+}
+
+/** The first seq that no journal is known to have; nothing waits before it. */
+export function firstMissing(lane: Lane): number {
+  return gaps(lane.journaled, 1, lane.last)[0]?.first ?? lane.last + 1;
 }
 
 export function openLanes(db: Db, blocks: BlockTable): LaneTable {

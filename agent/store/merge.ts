@@ -11,9 +11,9 @@ import { mergeColumns } from "../../shared/block/gather.ts";
 import { crashPoint } from "../../shared/crash-point.ts";
 import { blockReadingsMax } from "../../shared/limits.ts";
 import { type BlockRow, pending } from "./blocks.ts";
-import type { Core } from "./core.ts";
+import { type Core, isOpen, lanesOf } from "./core.ts";
 import { readColumns } from "./damage.ts";
-import { count, type Lane } from "./lanes.ts";
+import { count, firstMissing, type Lane } from "./lanes.ts";
 
 /** A block below this many readings is worth merging: the codec's ratio is flat from about here (measured). */
 export const mergeReadings = 1_000;
@@ -33,8 +33,9 @@ export interface Choice {
  * Chooses the first run of neighbours worth merging. Pure.
  * @param rows blocks of one lane in order
  * @param isSent whether a block was ever sent
+ * @param isAll true where no block will ever follow: then the last ones wait for nothing
  */
-export function chooseRun(rows: readonly BlockRow[], isSent: (row: BlockRow) => boolean): Choice {
+export function chooseRun(rows: readonly BlockRow[], isSent: (row: BlockRow) => boolean, isAll: boolean): Choice {
   let run: BlockRow[] = [];
   let readings = 0;
   let sizeBytes = 0;
@@ -60,20 +61,40 @@ export function chooseRun(rows: readonly BlockRow[], isSent: (row: BlockRow) => 
     if (run.length > 1 && (readings >= mergeReadings || run.length >= mergeBlocksMax)) return { run, resume: end() };
   }
   const tail = rows[rows.length - 1];
-  return { run: [], resume: run[0]?.first ?? (tail === undefined ? 1 : lastOf(tail) + 1) };
+  const behind = tail === undefined ? 1 : lastOf(tail) + 1;
+  if (isAll) return { run: run.length > 1 ? run : [], resume: behind };
+  return { run: [], resume: run[0]?.first ?? behind };
 }
 
-/**
- * Merges one run of small blocks of a lane, if there is one among the rows behind `from`.
- * @returns whether it merged, and where to look next
- */
-export function mergeSome(core: Core, lane: Lane, from: number): { merged: boolean; resume: number } {
-  const rows = core.blocks.page(lane.run, lane.stream, from, mergeBlocksMax);
-  if (rows.length === 0) return { merged: false, resume: from };
-  const { run, resume } = chooseRun(rows, core.wasSent);
-  if (run.length > 0) core.transact(() => replaceRun(core, lane, run));
-  return { merged: run.length > 0, resume };
+/** How far a lane has been looked through, and its last seq then. */
+interface Looked {
+  readonly resume: number;
+  readonly last: number;
 }
+
+/** Returns a function that looks through one page of one lane, merges a run there, and tells whether there is more. */
+export function createMerger(core: Core): () => boolean {
+  let looked = new Map<string, Looked>();
+  return () => {
+    const lanes = [...lanesOf(core)];
+    for (const lane of lanes) {
+      const { resume: from, last } = looked.get(keyOf(lane)) ?? { resume: firstMissing(lane), last: -1 };
+      // Where nothing was appended since, nothing has changed: a backlog of many epochs must cost nothing while it waits.
+      if (lane.last === last) continue;
+      const rows = core.blocks.page(lane.run, lane.stream, from, mergeBlocksMax);
+      const isEnd = rows.length < mergeBlocksMax;
+      const { run, resume } = chooseRun(rows, core.wasSent, isEnd && !isOpen(core, lane));
+      if (run.length > 0) core.transact(() => replaceRun(core, lane, run));
+      const isDone = run.length === 0 && isEnd;
+      looked.set(keyOf(lane), { resume: Math.max(from, resume), last: isDone ? lane.last : -1 });
+      if (!isDone) return true;
+    }
+    looked = new Map(lanes.flatMap((lane) => [[keyOf(lane), looked.get(keyOf(lane)) as Looked]]));
+    return false;
+  };
+}
+
+const keyOf = (lane: Lane): string => `${lane.run}/${lane.stream}`;
 
 function replaceRun(core: Core, lane: Lane, run: readonly BlockRow[]): void {
   const parts: Columns[] = [];

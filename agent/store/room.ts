@@ -30,19 +30,29 @@ export function openBallast(path: string, ballastBytes: number): Ballast {
       if (existsSync(path) && statSync(path).size === ballastBytes) return;
       const { bavail, bsize } = statfsSync(dirname(path));
       if (bavail * bsize < comfortFactor * ballastBytes) return;
-      const file = openSync(path, "w");
       try {
-        // Real zeros, not a hole: a sparse file would hold no space back.
-        const zeros = Buffer.alloc(256 * 1024);
-        for (let at = 0; at < ballastBytes; at += zeros.length) {
-          writeSync(file, zeros, 0, Math.min(zeros.length, ballastBytes - at), at);
-        }
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
+        lay(path, ballastBytes);
+      } catch {
+        // The room went elsewhere in the meantime. Neither a start nor an append that has committed may fail for it
+        // (I10); half a ballast is worth less than the room it takes.
+        rmSync(path, { force: true });
       }
     },
   };
   ballast.restore();
   return ballast;
+}
+
+function lay(path: string, ballastBytes: number): void {
+  const file = openSync(path, "w");
+  try {
+    // Real zeros, not a hole: a sparse file would hold no space back.
+    const zeros = Buffer.alloc(256 * 1024);
+    for (let at = 0; at < ballastBytes; at += zeros.length) {
+      writeSync(file, zeros, 0, Math.min(zeros.length, ballastBytes - at), at);
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }

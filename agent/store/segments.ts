@@ -12,36 +12,52 @@ export const stepUsMin = 1_000_000;
 /** A difference to the gateway below this is transit and drift, not a wrong clock. */
 export const offsetUsMin = 2_000_000;
 
-export interface Segment {
-  readonly id: number;
+/** The two clocks of a machine, read together. */
+export interface Clocks {
   readonly boot: string;
-  /** The two clocks, read together when the segment began. */
   readonly monoMs: number;
   readonly wallUs: number;
+}
+
+/** The clocks as they were when it began, and what is known of the wall clock since. */
+export interface Segment extends Clocks {
+  readonly id: number;
   readonly offsetUs: number;
   readonly quality: ClockQuality;
 }
 
-/** How far the wall clock stepped since the segment began, µs; null where another boot makes that unknowable. */
-export function stepOf(segment: Segment, now: { boot: string; monoMs: number; wallUs: number }): number | null {
-  if (segment.boot !== now.boot) return null;
-  const step = now.wallUs - segment.wallUs - Math.round((now.monoMs - segment.monoMs) * 1000);
-  // A drift that grows slowly over months is not a step: allow 500 ppm of the time that passed.
-  const allowance = stepUsMin + Math.abs(now.monoMs - segment.monoMs) * 0.5;
-  return Math.abs(step) > allowance ? step : 0;
+/** How far two clocks may drift apart in a time: 500 ppm of it, in µs. */
+const driftUs = (elapsedMs: number): number => Math.abs(elapsedMs) * 0.5;
+
+/** How far the wall clock stepped between two looks, µs, 0 for mere drift; null where a boot lies between. */
+export function stepOf(before: Clocks, now: Clocks): number | null {
+  if (before.boot !== now.boot) return null;
+  const elapsedMs = now.monoMs - before.monoMs;
+  const step = now.wallUs - before.wallUs - Math.round(elapsedMs * 1000);
+  return Math.abs(step) > stepUsMin + driftUs(elapsedMs) ? step : 0;
 }
 
-/** What the gateway's time says about the present segment. */
-export function qualityFrom(gatewayUs: number, wallUs: number): { offsetUs: number; quality: ClockQuality } {
+/**
+ * What a gateway's time says about the wall clock.
+ * @param ageMs how long ago it was heard; the clocks may have drifted apart since
+ */
+export function qualityFrom(
+  gatewayUs: number,
+  wallUs: number,
+  ageMs: number,
+): { offsetUs: number; quality: ClockQuality } {
   const offsetUs = gatewayUs - wallUs;
-  if (Math.abs(offsetUs) < offsetUsMin) return { offsetUs: 0, quality: "synced" };
+  if (Math.abs(offsetUs) < offsetUsMin + driftUs(ageMs)) return { offsetUs: 0, quality: "synced" };
   return { offsetUs, quality: "corrected" };
 }
 
 export interface Segments {
   /** The id of the present segment; begins a new one where the clock stepped. Runs inside the caller's transaction. */
   current(): number;
-  /** Takes the gateway's time for the present segment, and for the one before it where a step is all that lies between. */
+  /**
+   * Takes the gateway's time for the present segment, for later ones of this process, and for the one before where a
+   * step is all that lies between. Runs inside the caller's transaction.
+   */
   learn(gatewayUs: number): void;
   /** Forgets what was read from the file: a transaction was rolled back. */
   reset(): void;
@@ -85,46 +101,54 @@ export function openSegments(db: Db, env: Env): Segments {
     update.run(offsetUs, quality, id);
     cache.delete(id);
   };
-  const now = (): { boot: string; monoMs: number; wallUs: number } => ({
-    boot: env.bootId,
-    monoMs: env.monoMs(),
-    wallUs: env.wallUs(),
-  });
+  const now = (): Clocks => ({ boot: env.bootId, monoMs: env.monoMs(), wallUs: env.wallUs() });
   let present: Segment | undefined;
+  /** When the present segment was last looked at: steps are measured from there, since drift adds up over months. */
+  let seen: Clocks | undefined;
+  /** The last gateway's time, and when it came: it vouches for segments that begin later, too. */
+  let heard: { gatewayUs: number; monoMs: number } | undefined;
+
+  const goesOn = (segment: Segment, at: Clocks): boolean => stepOf(seen ?? segment, at) === 0;
+
+  /** Sets what the gateway's time says about the present segment. */
+  function judge(segment: Segment, at: Clocks): void {
+    if (heard === undefined) return;
+    const ageMs = at.monoMs - heard.monoMs;
+    const learned = qualityFrom(heard.gatewayUs + Math.round(ageMs * 1000), at.wallUs, ageMs);
+    const change = Math.abs(learned.offsetUs - segment.offsetUs);
+    // Every WELCOME finds another transit time: what says the same again is not worth a commit.
+    if (learned.quality === segment.quality && change < offsetUsMin) return;
+    set(segment.id, learned.offsetUs, learned.quality);
+    const raw = select.get(segment.id - 1) as RawSegment | undefined;
+    if (raw === undefined || raw.quality !== "unsynced" || raw.boot !== segment.boot) return;
+    const before = fromRaw(raw);
+    set(before.id, learned.offsetUs + (stepOf(before, segment) ?? 0), "corrected");
+  }
 
   return {
     current() {
       const at = now();
       const previous = (present ??= latest());
-      const step = previous === undefined ? null : stepOf(previous, at);
-      if (previous !== undefined && step === 0) return previous.id;
-      insert.run(at.boot, at.monoMs, at.wallUs);
-      present = latest() as Segment;
-      if (previous !== undefined && step !== null && previous.quality !== "unsynced") {
-        // The gateway vouched for the old segment, so it vouches for the new one less the step.
-        const offsetUs = previous.offsetUs - step;
-        set(present.id, Math.abs(offsetUs) < offsetUsMin ? 0 : offsetUs, "corrected");
+      if (previous === undefined || !goesOn(previous, at)) {
+        insert.run(at.boot, at.monoMs, at.wallUs);
+        judge(latest() as Segment, at);
         present = latest() as Segment;
       }
-      return present.id;
+      seen = at;
+      return present?.id as number;
     },
     learn(gatewayUs) {
       const at = now();
+      // A device that has appended nothing since its boot has no segment to judge yet.
+      heard = { gatewayUs, monoMs: at.monoMs };
       const segment = latest();
-      if (segment === undefined || stepOf(segment, at) !== 0) return;
-      const learned = qualityFrom(gatewayUs, at.wallUs);
-      if (learned.offsetUs === segment.offsetUs && learned.quality === segment.quality) return;
-      set(segment.id, learned.offsetUs, learned.quality);
-      const raw = select.get(segment.id - 1) as RawSegment | undefined;
-      if (raw !== undefined && raw.quality === "unsynced" && raw.boot === segment.boot) {
-        const before = fromRaw(raw);
-        const step = stepOf(before, { boot: segment.boot, monoMs: segment.monoMs, wallUs: segment.wallUs });
-        set(before.id, learned.offsetUs + (step ?? 0), "corrected");
-      }
+      if (segment === undefined || !goesOn(segment, at)) return;
+      judge(segment, at);
       present = undefined;
     },
     reset() {
       present = undefined;
+      seen = undefined;
       cache.clear();
     },
     clock(id) {

@@ -19,9 +19,9 @@ import { openCursors } from "./cursors.ts";
 import { readBytes, removeRows } from "./damage.ts";
 import { dropOldest, makeRoom } from "./evict.ts";
 import type { Lane } from "./lanes.ts";
-import { mergeSome } from "./merge.ts";
+import { createMerger } from "./merge.ts";
 import type { Ballast } from "./room.ts";
-import { type Applied, applyPosition, settleEpoch } from "./settle.ts";
+import { type Applied, applyPosition, settleAll } from "./settle.ts";
 import { type StoreUsage, usageOf } from "./usage.ts";
 
 /** Readings for one stream, as one transaction sees them. */
@@ -55,7 +55,7 @@ export interface Store {
   lanes(): Lane[];
   isOpen(lane: Lane): boolean;
   lane(stream: string, epoch: string): Lane | undefined;
-  /** A page of block rows of a lane that start at `first` or later, in order. */
+  /** A page of block rows of a lane that hold `first` or later seqs, in order. */
   page(lane: Lane, first: number): BlockRow[];
   /** The block of a row; undefined where it was damaged, which has been dealt with then. */
   block(lane: Lane, row: BlockRow): Block | undefined;
@@ -92,12 +92,8 @@ const evictStepBytes = 128 * 1024;
 export function openStore(db: Db, env: Env, options: StoreOptions): Store {
   const core = openCore(db, env, options.streams, options.quarantine, options.resumed);
   const cursors = openCursors(db);
-  // An epoch that was wholly forwarded while it was open, or never got a block, is settled now that it is closed.
-  core.transact(() => {
-    for (const run of [...core.live.keys()]) settleEpoch(core, run);
-  });
+  core.transact(() => settleAll(core));
   let inFlight: (row: BlockRow) => boolean = () => false;
-  const mergeFrom = new Map<string, number>();
 
   const streamOptions = (name: string): StreamOptions => {
     const found = options.streams.find((stream) => stream.name === name);
@@ -134,7 +130,10 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
 
   function reserveOfStream(stream: StreamOptions, quotaBytes: number, needed: number): void {
     const lanes = [...lanesOf(core)].filter((lane) => lane.name === stream.name);
-    const held = lanes.reduce((sum, lane) => sum + lane.tallies[pending].bytes, 0);
+    const held = lanes.reduce(
+      (sum, { tallies }) => sum + tallies[pending].bytes + rowBytes * tallies[pending].blocks,
+      0,
+    );
     let excess = held + needed - quotaBytes;
     if (excess <= 0) return;
     if (stream.policy === "reject") throw full(stream.name);
@@ -146,10 +145,11 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
     moves: readonly CursorMove[],
   ): void {
     core.transact(() => {
-      const segment = core.segments.current();
       for (const { stream, blocks } of encoded) {
+        // No readings must not open an epoch, or a store that only moves cursors would grow by one at every start.
+        if (blocks.length === 0) continue;
         reserve(stream, blocks);
-        appendBlocks(core, stream.name, blocks, segment);
+        appendBlocks(core, stream.name, blocks, core.segments.current());
       }
       cursors.move(moves);
       crashPoint("append before commit");
@@ -193,7 +193,8 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
       for (const lane of lanesOf(core)) if (lane.name === stream && lane.epoch === epoch) return lane;
       return undefined;
     },
-    page: (lane, first) => core.blocks.page(lane.run, lane.stream, first),
+    page: (lane, first) =>
+      core.blocks.page(lane.run, lane.stream, core.blocks.holding(lane.run, lane.stream, first)?.first ?? first),
     block(lane, row) {
       const bytes = readBytes(core, lane, row);
       if (bytes !== undefined) return toBlock(row, bytes);
@@ -225,16 +226,7 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
         core.setMeta("group_id", null);
       });
     },
-    maintain() {
-      for (const lane of lanesOf(core)) {
-        const key = `${lane.run}/${lane.stream}`;
-        const from = mergeFrom.get(key) ?? 1;
-        const { merged, resume } = mergeSome(core, lane, from);
-        mergeFrom.set(key, resume);
-        if (merged || resume > from) return true;
-      }
-      return false;
-    },
+    maintain: createMerger(core),
     setInFlight(test) {
       inFlight = test;
     },
