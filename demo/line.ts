@@ -30,6 +30,7 @@ export interface Program<Status> {
   launch(how?: StartOptions): Running;
   /** The process that was started last. */
   process(): Running;
+  wasStarted(): boolean;
   kill(): Promise<Ended>;
   stop(): Promise<Ended>;
   status(): Promise<Status>;
@@ -140,6 +141,7 @@ export function openProgram<Status>(
     adminPort,
     launch,
     process: last,
+    wasStarted: () => running !== undefined,
     async start(how) {
       const started = launch(how);
       await until(

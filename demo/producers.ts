@@ -79,6 +79,8 @@ export interface ProducerOptions {
   readonly memory: Remembered;
   /** Readings of one request, at the most. */
   readonly bodyReadingsMax: number;
+  /** The id of the first attempt. */
+  readonly first: number;
   /** Pause between two requests of one producer, on average. */
   readonly pauseMs: number;
 }
@@ -93,7 +95,7 @@ export function startProducers(options: ProducerOptions): Producers {
   let unanswered = 0;
 
   async function produce(format: Format): Promise<void> {
-    for (let next = 1; !stopping; ) {
+    for (let next = options.first; !stopping; ) {
       const count = 1 + Math.floor(Math.random() * options.bodyReadingsMax);
       const timeUs = firstTimeUs + next * 1_000;
       const ids = rows(count).map((row) =>

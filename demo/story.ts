@@ -59,6 +59,7 @@ export async function play(stage: Stage): Promise<Story> {
     agent: agentName,
     stream: streams.sent,
     memory,
+    first: 1,
     bodyReadingsMax: 25,
     pauseMs: 40,
   });

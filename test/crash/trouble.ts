@@ -1,0 +1,107 @@
+/**
+ * The setting of the crash tests: the whole line as real processes in a folder, producers that remember what they were
+ * told, and the audit at the end.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type AuditResult, openAudit, passed } from "../../demo/audit.ts";
+import { type Line, type LineOptions, layLine } from "../../demo/line.ts";
+import { openMemory, type Remembered, readerOf } from "../../demo/memory.ts";
+import { type Producers, startProducers } from "../../demo/producers.ts";
+import { readQueueLines } from "../../demo/read-queue.ts";
+import { until } from "../../demo/waiting.ts";
+
+export interface Trouble {
+  readonly line: Line;
+  readonly memory: Remembered;
+  /** Starts producers; they go on through crashes until they are stopped. */
+  produce(pauseMs?: number): Producers;
+  /** Waits until `readings` more were acknowledged. */
+  accepted(readings: number): Promise<void>;
+  /** Waits until neither agent nor gateway holds anything back. */
+  drain(): Promise<void>;
+  /** Stops both, in the order in which data walks. */
+  stop(): Promise<void>;
+  audit(options?: { repeatsAllowed?: boolean }): Promise<AuditResult>;
+}
+
+export interface TroubleOptions extends Partial<Pick<LineOptions, "agent" | "gateway">> {
+  /** Where the line's folder is made; a temporary folder where absent. */
+  readonly folder?: string;
+}
+
+const agentName = "pump-17";
+const stream = "telemetry";
+
+/** A folder that is removed after the test; kept, and named, where the test failed. */
+export function testFolder(t: TestContext, name = "crash"): string {
+  const folder = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Lays a line out whose queue rolls over often and whose telemetry is never dropped. */
+export async function openTrouble(t: TestContext, options: TroubleOptions = {}): Promise<Trouble> {
+  const line = await layLine({
+    folder: options.folder ?? testFolder(t),
+    agentName,
+    gateway: (ports) => ({ queue: { segmentAge: "300ms", segmentBytes: "64kB" }, ...options.gateway?.(ports) }),
+    agent: (ports) => ({ streams: [{ name: stream, policy: "reject" }], ...options.agent?.(ports) }),
+  });
+  const memory = openMemory();
+  const producers: Producers[] = [];
+  t.after(async () => {
+    await Promise.all(producers.map((one) => one.stop()));
+    for (const program of [line.agent, line.gateway]) if (program.wasStarted()) await program.kill();
+  });
+  let series = 0;
+  return {
+    line,
+    memory,
+    produce(pauseMs = 5) {
+      const { http } = line.ports;
+      // Ids go on where an earlier set of producers ended.
+      const first = 1 + series++ * 1_000_000;
+      const started = startProducers({
+        port: http,
+        agent: agentName,
+        stream,
+        memory,
+        bodyReadingsMax: 20,
+        pauseMs,
+        first,
+      });
+      producers.push(started);
+      return started;
+    },
+    async accepted(readings) {
+      const goal = memory.acknowledged.size + readings;
+      await until(`${readings} more readings are acknowledged`, () => memory.acknowledged.size >= goal, 20_000, 5);
+    },
+    async drain() {
+      const isDrained = async (): Promise<boolean> => {
+        const [agent, gateway] = await Promise.all([line.agent.status(), line.gateway.status()]);
+        return agent.pendingReadings === 0 && gateway.pendingReadings === 0;
+      };
+      await until("nothing waits", isDrained, 30_000);
+    },
+    async stop() {
+      assert.deepEqual(await line.agent.stop(), { code: 0, signal: null }, "the agent stops in peace");
+      assert.deepEqual(await line.gateway.stop(), { code: 0, signal: null }, "the gateway stops in peace");
+    },
+    async audit({ repeatsAllowed = false } = {}) {
+      const audit = openAudit(memory, readerOf([], repeatsAllowed));
+      await readQueueLines(line.queueFolder, (text) => audit.take(text));
+      return audit.end();
+    },
+  };
+}
+
+/** Fails with the audit's own words where it found anything. */
+export function assertPassed(result: AuditResult): void {
+  const findings = result.findings.map(({ kind, text }) => `${kind}: ${text}`).join("\n");
+  assert.ok(passed(result), `${JSON.stringify(result.counts)}\n${findings}`);
+}
