@@ -11,7 +11,7 @@ import { type AuditResult, openAudit, passed } from "../../demo/audit.ts";
 import { type Line, type LineOptions, layLine } from "../../demo/line.ts";
 import { openMemory, type Remembered, readerOf } from "../../demo/memory.ts";
 import { type Producers, startProducers } from "../../demo/producers.ts";
-import { readQueueLines } from "../../demo/read-queue.ts";
+import { followQueue, readQueueLines } from "../../demo/read-queue.ts";
 import { until } from "../../demo/waiting.ts";
 
 export interface Trouble {
@@ -23,6 +23,8 @@ export interface Trouble {
   accepted(readings: number): Promise<void>;
   /** Waits until neither agent nor gateway holds anything back. */
   drain(): Promise<void>;
+  /** Waits until the queue holds this many lines of a stream: how far a tailed file was read shows nowhere else. */
+  queued(stream: string, lines: number): Promise<void>;
   /** Stops both, in the order in which data walks. */
   stop(): Promise<void>;
   audit(options?: { repeatsAllowed?: boolean }): Promise<AuditResult>;
@@ -87,6 +89,14 @@ export async function openTrouble(t: TestContext, options: TroubleOptions = {}):
         return agent.pendingReadings === 0 && gateway.pendingReadings === 0;
       };
       await until("nothing waits", isDrained, 30_000);
+    },
+    async queued(name, lines) {
+      const follower = followQueue(line.queueFolder);
+      try {
+        await until(`${lines} lines of ${name} are queued`, () => follower.count(name) >= lines, 30_000);
+      } finally {
+        await follower.stop();
+      }
     },
     async stop() {
       assert.deepEqual(await line.agent.stop(), { code: 0, signal: null }, "the agent stops in peace");
