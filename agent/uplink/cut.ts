@@ -1,6 +1,7 @@
 /**
- * What goes into the next batch: whole pending blocks of one lane and one clock segment, oldest first, as many as fit.
- * Pure: it walks rows and asks what is known of them.
+ * What goes into the next batch: whole pending blocks of one lane and one clock segment, neighbours, oldest first, as
+ * many as fit. Neighbours only, because a batch counts as answered when all from its first to its last seq is journaled:
+ * one that spanned a block which rests would never be. Pure: it walks rows and asks what is known of them.
  */
 import { lastOf } from "../../shared/block/block.ts";
 import { batchBlocksMax, batchHeadBytesMax, blockHeadBytesMax } from "../../shared/limits.ts";
@@ -30,11 +31,13 @@ export function cut(rows: readonly BlockRow[], limits: CutLimits): Cut {
     const eligible = row.state === pending && !limits.skip(row) && !touches(limits.waiting, row.first, lastOf(row));
     if (!eligible) continue;
     const head = chosen[0];
+    const previous = chosen[chosen.length - 1];
+    const isApart = previous !== undefined && lastOf(previous) + 1 !== row.first;
     const needed = row.sizeBytes + blockHeadBytesMax;
     // A loss record has no times to correct, so it travels with blocks of any segment.
     const otherClock =
       head !== undefined && row.codec !== 0 && clockOf(chosen) !== null && row.segment !== clockOf(chosen);
-    if (chosen.length >= batchBlocksMax || otherClock || (needed > room && chosen.length > 0)) {
+    if (chosen.length >= batchBlocksMax || isApart || otherClock || (needed > room && chosen.length > 0)) {
       return { rows: chosen, resume: row.first, isEnd: false };
     }
     chosen.push(row);

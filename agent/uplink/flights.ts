@@ -24,8 +24,15 @@ export function laneKey(lane: { run: number; stream: number }): string {
 export interface Flights {
   readonly size: () => number;
   add(flight: Flight): void;
-  /** Removes what a position answers; returns when the oldest answered one was sent, null where it answers none. */
+  /**
+   * Removes what a position answers, and the rest of blocks that a gateway has taken after all.
+   * @returns when the oldest answered flight was sent; null where it answers none
+   */
   answer(lane: Lane, journaled: Ranges): number | null;
+  /** The link has taken the latest flight: its time runs from now, since a slow link may have held it for minutes. */
+  taken(nowMs: number): void;
+  /** True where flights of a lane hold all of a span. */
+  cover(lane: string, span: Span): boolean;
   /** Removes the flight that holds a block. */
   drop(lane: string, first: number): void;
   /** Removes all flights of a lane. */
@@ -42,7 +49,8 @@ export interface Flights {
 
 export function createFlights(): Flights {
   let flights: Flight[] = [];
-  const resting = new Map<string, number>();
+  /** By lane and first seq: until when each block rests. */
+  const resting = new Map<string, { lane: string; first: number; untilMs: number }>();
   const inside = (flight: Flight, lane: string, seq: number): boolean =>
     flight.lane === lane && flight.first <= seq && seq <= flight.last;
   return {
@@ -50,10 +58,21 @@ export function createFlights(): Flights {
     add: (flight) => void flights.push(flight),
     answer(lane, journaled) {
       const key = laneKey(lane);
+      for (const [name, { lane: itsLane, first }] of resting) {
+        if (itsLane === key && covers(journaled, first, first)) resting.delete(name);
+      }
       const done = flights.filter((flight) => flight.lane === key && covers(journaled, flight.first, flight.last));
       if (done.length === 0) return null;
       flights = flights.filter((flight) => !done.includes(flight));
       return Math.min(...done.map((flight) => flight.sentMs));
+    },
+    taken(nowMs) {
+      const latest = flights.pop();
+      if (latest !== undefined) flights.push({ ...latest, sentMs: nowMs });
+    },
+    cover(lane, span) {
+      const own = flights.filter((flight) => flight.lane === lane).sort((a, b) => a.first - b.first);
+      return covers(own, span.first, span.last);
     },
     drop(lane, first) {
       flights = flights.filter((flight) => !inside(flight, lane, first));
@@ -72,10 +91,10 @@ export function createFlights(): Flights {
     },
     rest(lane, first, nowMs) {
       if (resting.size >= restingMax) resting.delete(resting.keys().next().value as string);
-      resting.set(`${lane}/${first}`, nowMs + restMs);
+      resting.set(`${lane}/${first}`, { lane, first, untilMs: nowMs + restMs });
     },
     rests(row, nowMs) {
-      const until = resting.get(`${laneKey(row)}/${row.first}`);
+      const until = resting.get(`${laneKey(row)}/${row.first}`)?.untilMs;
       return until !== undefined && nowMs < until;
     },
     resting: () => resting.size,

@@ -2,10 +2,11 @@
  * The sending half of the uplink: walks the lanes by priority and keeps the window full with batches of whole blocks.
  * The wire carries the bytes as stored; nothing is encoded again to be sent.
  */
+import type { Block } from "../../shared/block/block.ts";
 import type { Env } from "../../shared/env.ts";
 import type { Batch } from "../../shared/protocol/messages.ts";
 import { gaps, type Ranges } from "../../shared/ranges.ts";
-import { type BlockRow, pageRows, pending } from "../store/blocks.ts";
+import { type BlockRow, pending } from "../store/blocks.ts";
 import type { Lane } from "../store/lanes.ts";
 import type { Store } from "../store/store.ts";
 import { clockOf, cut } from "./cut.ts";
@@ -23,10 +24,24 @@ export interface Sender {
   readonly flights: Flights;
   /** Begins a session: nothing is under way, everything pending is to be walked. */
   begin(): void;
-  /** The next batch to send, noted as in flight; undefined where the window is full or nothing waits. */
-  next(session: Session, nonce: string, groupId: string, isReady: (lane: Lane) => boolean): Batch | undefined;
-  /** Takes a position's answer into account after the store has applied it. */
-  answered(lane: Lane, journaled: Ranges, windowMax: number): void;
+  /**
+   * The next batch to send, noted as in flight; undefined where the window is full or nothing waits.
+   * @param windowMax batches that may be in flight
+   */
+  next(
+    session: Session,
+    nonce: string,
+    groupId: string,
+    windowMax: number,
+    isReady: (lane: Lane) => boolean,
+  ): Batch | undefined;
+  /** The link has taken the latest batch. */
+  taken(): void;
+  /**
+   * Takes a position's answer into account after the store has applied it.
+   * @returns true where it answers a batch
+   */
+  answered(lane: Lane, journaled: Ranges, windowMax: number): boolean;
   /** A lane must be walked from its first gap again. */
   rewind(lane: { run: number; stream: number }): void;
   /** New blocks were appended. */
@@ -46,31 +61,47 @@ export function createSender(store: Store, env: Env, priorityOf: (stream: string
   let pace: Pace = initialPace;
   let readingsSent = 0;
 
-  const startOf = (lane: Lane): number => gaps(lane.journaled, 1, Math.max(lane.last, 1))[0]?.first ?? lane.last + 1;
   function rewind(lane: { run: number; stream: number }): void {
     walked.delete(laneKey(lane));
     ended.delete(laneKey(lane));
   }
 
-  /** The next rows of a lane that can go, or none after walking to its end. */
+  /**
+   * The next rows of a lane that can go, or none after walking to its end. Only what no journal has is looked at: a
+   * block that rests, with a million delivered ones behind it, must not cost a walk over these for each answer (I8).
+   */
   function rowsOf(lane: Lane, batchBytesMax: number): readonly BlockRow[] {
     const key = laneKey(lane);
     const nowMs = env.monoMs();
     const skip = (row: BlockRow): boolean => flights.holds(row) || flights.rests(row, nowMs);
     for (;;) {
-      const rows = store.page(lane, walked.get(key) ?? startOf(lane));
+      const gap = gaps(lane.journaled, walked.get(key) ?? 1, lane.last)[0];
+      const rows = gap === undefined ? [] : store.page(lane, gap.first);
+      if (rows.length === 0) {
+        ended.add(key);
+        return [];
+      }
       const found = cut(rows, { batchBytesMax, waiting: lane.waiting, skip });
-      if (rows.length > 0) walked.set(key, found.resume);
-      if (found.isEnd && rows.length < pageRows) ended.add(key);
-      if (found.rows.length > 0 || ended.has(key)) return found.rows;
+      walked.set(key, found.resume);
+      if (found.rows.length > 0) return found.rows;
     }
   }
 
   function batchOf(lane: Lane, rows: readonly BlockRow[], nonce: string, groupId: string): Batch | undefined {
-    const blocks = rows.flatMap((row) => store.block(lane, row) ?? []);
+    const blocks: Block[] = [];
+    for (const row of rows) {
+      const block = store.block(lane, row);
+      // A damaged block has just become a loss record, perhaps together with one before it: the lane is walked anew.
+      if (block === undefined) {
+        rewind(lane);
+        break;
+      }
+      // Noted before the next one is read, so that no loss record in this batch can still grow and lose its edge.
+      store.noteSent(row);
+      blocks.push(block);
+    }
     if (blocks.length === 0) return undefined;
-    for (const row of rows) store.noteSent(row);
-    const segment = clockOf(rows);
+    const segment = clockOf(rows.slice(0, blocks.length));
     return {
       type: "batch",
       nonce,
@@ -91,8 +122,8 @@ export function createSender(store: Store, env: Env, priorityOf: (stream: string
       ended.clear();
       pace = initialPace;
     },
-    next(session, nonce, groupId, isReady) {
-      if (flights.size() >= Math.min(pace.window, session.sendWindow)) return undefined;
+    next(session, nonce, groupId, windowMax, isReady) {
+      if (flights.size() >= Math.min(pace.window, windowMax)) return undefined;
       const bytesMax = Math.min(session.batchBytesMax, batchBytesWanted);
       const lanes = store
         .lanes()
@@ -119,9 +150,13 @@ export function createSender(store: Store, env: Env, priorityOf: (stream: string
     answered(lane, journaled, windowMax) {
       const sentMs = flights.answer(lane, journaled);
       if (sentMs !== null) pace = answered(pace, env.monoMs() - sentMs, windowMax);
-      // Something pending that nobody is sending: it came back, or was cut anew. Look at the lane from its first gap.
-      if (lane.tallies[pending].blocks > 0 && ended.has(laneKey(lane))) rewind(lane);
+      // Something missing that was walked over and that nobody is sending: it came back, was cut anew, or has rested.
+      const key = laneKey(lane);
+      const behind = gaps(journaled, 1, (walked.get(key) ?? 1) - 1);
+      if (behind.some((gap) => !flights.cover(key, gap))) rewind(lane);
+      return sentMs !== null;
     },
+    taken: () => flights.taken(env.monoMs()),
     rewind,
     appended() {
       ended.clear();

@@ -130,10 +130,19 @@ function onMessage(state: State, event: Event & { type: "message" }): Step {
       return onNack(state, message, random);
     case "position": {
       if (state.session === null || message.groupId !== state.groupId) return stay(state);
-      if (message.journalId !== state.session.journalId) return greet({ ...state, session: null }, event.nonce);
+      if (message.journalId !== state.session.journalId) return onOtherJournal(state, event.nonce, random);
       return { state: { ...state, attempt: 0 }, commands: [{ type: "apply", position: message }] };
     }
   }
+}
+
+/**
+ * The journal may have gone back: the agent greets again. Where that happens twice without a position in between, two
+ * journals answer under one address, and greeting at once would go round as fast as the link allows (I9).
+ */
+function onOtherJournal(state: State, nonce: string, random: number): Step {
+  if (state.attempt > 0) return retreat(state, random, false, "two journals answer under one address");
+  return greet({ ...state, session: null, attempt: state.attempt + 1 }, nonce);
 }
 
 function greet(state: State, nonce: string): Step {

@@ -3,7 +3,7 @@
  * apply what gateways say. All time, randomness and I/O come from outside, so the simulator runs this very code.
  */
 
-import { backoffMs, backoffRefusedCapMs } from "../../shared/backoff.ts";
+import { backoffCapMs, backoffMs, backoffRefusedCapMs } from "../../shared/backoff.ts";
 import type { Env, Timer } from "../../shared/env.ts";
 import { hex } from "../../shared/env.ts";
 import { messageOf } from "../../shared/errors.ts";
@@ -73,6 +73,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   let retry: Timer | undefined;
   let tick: Timer | undefined;
   let linger: Timer | undefined;
+  let resume: Timer | undefined;
   let isSending = false;
   let pausedUntilMs = 0;
   let refusals = 0;
@@ -106,6 +107,8 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       case "close":
         link?.close();
         link = undefined;
+        isSending = false;
+        resume?.cancel();
         tick?.cancel();
         retry?.cancel();
         linger?.cancel();
@@ -181,7 +184,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   }
 
   function join(welcome: Welcome, newGroup: boolean): void {
-    if (newGroup) store.setGroup(welcome.groupId);
+    if (newGroup) joinGroup(welcome.groupId);
     store.learnTime(welcome.timeUs);
     const added = welcome.gateways.filter((url) => !gateways.includes(url));
     gateways = [...gateways, ...added].slice(0, Math.max(gatewaysMax, options.gateways.length));
@@ -190,18 +193,32 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     pump();
   }
 
+  /** A group that could not be noted is not joined: after a restart the agent could join another one (PROTOCOL §7). */
+  function joinGroup(groupId: string): void {
+    try {
+      store.setGroup(groupId);
+    } catch (error) {
+      state = { ...state, groupId: null };
+      dispatch({ type: "silent", random: env.random() });
+      throw error;
+    }
+  }
+
+  function windowMax(): number {
+    return Math.max(1, Math.min(options.sendWindow, state.session?.sendWindow ?? 1));
+  }
+
   function apply(position: Position): void {
     const lane = store.lane(position.stream, position.epoch);
     if (lane === undefined) return;
     const goneBefore = lane.gone.length;
     const applied = store.apply(lane, position);
     lastAckUs = env.wallUs();
-    refusals = 0;
     asks.answered(lane);
     if (applied === "forked") {
       reportFork(lane.name);
     } else if (applied === "applied") {
-      sender.answered(lane, position.journaled, Math.min(options.sendWindow, state.session?.sendWindow ?? 1));
+      if (sender.answered(lane, position.journaled, windowMax())) refusals = 0;
       if (lane.gone.length > goneBefore) {
         alarm(`the journal no longer has readings of stream ${lane.name} that this store has given up`);
       }
@@ -249,12 +266,19 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
         if (lane !== undefined && nack.first !== null) sender.flights.drop(laneKey(lane), nack.first);
         if (lane !== undefined && nack.first === null) sender.flights.dropLane(laneKey(lane));
         if (lane !== undefined) sender.rewind(lane);
-        pausedUntilMs = Math.max(
-          pausedUntilMs,
-          env.monoMs() + nack.retryAfterMs + backoffMs(refusals++, env.random(), backoffRefusedCapMs),
-        );
+        pause(nack);
     }
     pump();
+  }
+
+  /** Sends nothing for a while; bounded whatever the gateway asks for (I9). */
+  function pause(nack: Nack): void {
+    const nowMs = env.monoMs();
+    // The batches of one window are refused for one cause, and count once.
+    if (nowMs < pausedUntilMs) return;
+    const capMs = nack.reason === "full" ? backoffRefusedCapMs : backoffCapMs;
+    const hintMs = Math.min(nack.retryAfterMs, backoffRefusedCapMs);
+    pausedUntilMs = nowMs + hintMs + backoffMs(refusals++, env.random(), capMs);
   }
 
   /** Asks and sends as much as the session allows. */
@@ -266,14 +290,18 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       send({ type: "ask", nonce, groupId, entries: page.map((lane) => askEntry(store, lane, session.journalId)) });
     }
     if (env.monoMs() < pausedUntilMs) return;
-    const batch = sender.next(session, nonce, groupId, asks.isReady);
+    const batch = sender.next(session, nonce, groupId, windowMax(), asks.isReady);
     if (batch === undefined || link === undefined) return;
     isSending = true;
-    const resume = (): void => {
+    const carrier = link;
+    const taken = (): void => {
+      if (link !== carrier) return;
       isSending = false;
-      pump();
+      sender.taken();
+      // Through the environment, which catches what a failing store throws; a promise would end the process with it.
+      resume = env.soon(pump);
     };
-    link.send(encodeMessage(batch)).then(resume, resume);
+    link.send(encodeMessage(batch)).then(taken, taken);
   }
 
   function scheduleTick(): void {
@@ -301,7 +329,8 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       silent("an answer to ASK");
       return;
     }
-    sender.expire();
+    // What the link has not taken yet is under way, however long that takes.
+    if (!isSending) sender.expire();
     if (sender.patience() > 2 ** patienceMax) silent("an answer to BATCH");
     else pump();
   }
@@ -316,6 +345,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     stop: () => dispatch({ type: "stop" }),
     appended() {
       sender.appended();
+      if (state.phase !== "syncing") return;
       linger ??= env.after(options.lingerMs, () => {
         linger = undefined;
         pump();
