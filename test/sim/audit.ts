@@ -18,6 +18,7 @@ interface Seen {
 
 export function audit(world: World, gateway: Gateway, devices: readonly Device[]): void {
   const seen = readQueue(world, gateway.queue.outcomes);
+  auditVerdicts(world, seen);
   const onCards = new Set(devices.filter((device) => !device.isGone).flatMap((device) => device.taken));
   const open = openAndReported(world, gateway);
   const stuck = waitingNames(world, devices);
@@ -41,6 +42,14 @@ export function audit(world: World, gateway: Gateway, devices: readonly Device[]
     else if (stuck.has(id)) world.find("STUCK", `reading ${id} waits for ever as ${stuck.get(id)}`);
     else world.find("SILENT", `reading ${id} is nowhere; it was ${namesOf(world, id).join(", ")}`);
   });
+}
+
+/** Without copies and cards that went back nobody else writes under an agent's name. */
+function auditVerdicts(world: World, seen: Seen): void {
+  if ((world.counts.get("card went back") ?? 0) + (world.counts.get("fault: machine forked") ?? 0) > 0) return;
+  if (world.counts.has("fork verdict")) world.find("FALSE-FORK", "an epoch was given up as forked without a fork");
+  const id = [...seen.repeated.keys()].find((one) => (seen.plain.get(one) ?? 0) + (seen.repeated.get(one) ?? 0) > 1);
+  if (id !== undefined) world.find("REPEATED-WITHOUT-COPY", `reading ${id}`);
 }
 
 function readQueue(world: World, outcomes: readonly Outcome[]): Seen {

@@ -5,8 +5,6 @@ import { type Fault, hourMs, minuteMs } from "./fault.ts";
 import { limitPages, openImage } from "./memory.ts";
 import type { Simulation } from "./run.ts";
 
-/** Copies of one agent that run at once. */
-const copiesMax = 3;
 const dayMs = 24 * hourMs;
 
 interface Backup {
@@ -17,6 +15,8 @@ interface Backup {
 export function deviceFaults({ world, network, devices }: Simulation, dice: Dice): Fault[] {
   const { clock, oracle } = world;
   const backups = new Map<Device, Backup>();
+  /** Copies of one agent that run at once. */
+  const copiesMax = dice.pick([2, 2, 3]);
   const running = (): Device[] => devices.filter((device) => device.process !== null);
   const start = (device: Device): void => startDevice(world, network, device);
   const startLater = (device: Device, meanMs: number): void => {
@@ -78,7 +78,7 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
     one("link cut", 4, ({ wire }) => {
       if (wire.isCut) return false;
       network.cut(wire);
-      clock.after(dice.wait(dice.pick([5 * minuteMs, 2 * hourMs])), null, () => network.heal(wire));
+      clock.after(dice.wait(dice.pick([5 * minuteMs, 2 * hourMs, 6 * hourMs])), null, () => network.heal(wire));
       return true;
     }),
     one("store backed up", 2, (device) => {
@@ -148,7 +148,8 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
 /** Flips a bit in the bytes of one block. */
 function damageBlock(device: Device, dice: Dice): boolean {
   const { db } = device;
-  const rows = db.prepare("SELECT run, stream, first, body FROM block").all() as {
+  const among = dice.chance(0.5) ? "WHERE state = 0" : "";
+  const rows = db.prepare(`SELECT run, stream, first, body FROM block ${among}`).all() as {
     run: number;
     stream: number;
     first: number;

@@ -19,7 +19,7 @@ export function startFaults(sim: Simulation): Faults {
   // Half of the faults each: histories of few kinds go deeper than histories of all.
   const share = dice.pick([0.2, 0.5, 0.9]);
   const enabled = [...deviceFaults(sim, dice), ...gatewayFaults(sim, dice)].filter(() => dice.chance(share));
-  const meanMs = dice.pick([20 * minuteMs, 60 * minuteMs]);
+  const meanMs = dice.pick([6, 15, 45]) * minuteMs;
 
   function roll(): Fault | undefined {
     let at = dice.next() * enabled.reduce((sum, { weight }) => sum + weight, 0);

@@ -81,8 +81,13 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
     { name: "declared lost", weight: 3, strike: declareLost },
   ];
 
+  function idsOf(table: string): number[] {
+    const isThere = gateway.db().prepare("SELECT 1 FROM sqlite_schema WHERE name=?").get(table) !== undefined;
+    return isThere ? (gateway.db().prepare(`SELECT id FROM ${table}`).pluck().all() as number[]) : [];
+  }
+
   function damagePayload(): boolean {
-    const ids = gateway.db().prepare("SELECT id FROM payloads").pluck().all() as number[];
+    const ids = idsOf("payloads");
     if (ids.length === 0) return false;
     const id = dice.pick(ids);
     const bytes = gateway.db().prepare("SELECT bytes FROM payloads WHERE id=?").pluck().get(id) as Uint8Array;
@@ -94,8 +99,7 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
   /** Damages the head of a waiting entry or the row of a lane, which is found when it is read again. */
   function damageRow(): boolean {
     const table = dice.pick(["entries", "lanes"] as const);
-    if (gateway.db().prepare("SELECT 1 FROM sqlite_schema WHERE name=?").get(table) === undefined) return false;
-    const ids = gateway.db().prepare(`SELECT id FROM ${table}`).pluck().all() as number[];
+    const ids = idsOf(table);
     if (ids.length === 0) return false;
     gateway
       .db()

@@ -151,7 +151,7 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     life = newLife();
     world.count("gateway start");
     open(life).catch((error: unknown) => {
-      if (!isFull(error)) return failed(error);
+      if (!isFull(error) && !isFull((error as Error).cause ?? error)) return failed(error);
       // On a full disk even a start may need room; the process manager tries again.
       kill();
       clock.after(60_000, null, start);

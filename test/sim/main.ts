@@ -1,14 +1,18 @@
 /** `npm run sim`: runs many seeds of simulated hours and prints what was found. README.md tells how to read it. */
 import { parseArgs } from "node:util";
 import { patchImports } from "../mutants/patch.ts";
+import { rules } from "./rules.ts";
 import { smallLimits } from "./small-limits.ts";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "100" },
     hours: { type: "string", default: "24" },
+    /** Ends with the first seed that fails. */
+    stop: { type: "boolean", default: false },
     first: { type: "string", default: "1" },
     seed: { type: "string" },
+    off: { type: "string" },
     trace: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -17,7 +21,12 @@ const { values } = parseArgs({
 /** Lines of the trace that are shown for the first failing seed. */
 const shownLines = 200;
 
-patchImports(smallLimits);
+const off = (values.off?.split(",") ?? []).flatMap((rule) => {
+  const patches = rules[rule];
+  if (patches === undefined) throw new Error(`there is no rule ${rule}: ${Object.keys(rules).join(", ")}`);
+  return patches;
+});
+patchImports([...smallLimits, ...off]);
 const { runSeed } = await import("./run.ts");
 const hours = Number(values.hours);
 const first = Number(values.seed ?? values.first);
@@ -25,19 +34,22 @@ const seeds = values.seed === undefined ? Number(values.seeds) : 1;
 const counts = new Map<string, number>();
 const failed: { seed: number; findings: readonly { kind: string; text: string }[] }[] = [];
 let events = 0;
+let done = 0;
 const startedMs = performance.now();
 for (let seed = first; seed < first + seeds; seed++) {
   const result = await runSeed(seed, hours, values.trace ? (line) => console.log(line) : undefined);
   for (const [what, times] of result.counts) counts.set(what, (counts.get(what) ?? 0) + times);
   events += result.events;
+  done++;
   if (result.findings.length > 0) failed.push(result);
+  if (values.stop && failed.length > 0) break;
 }
 const seconds = (performance.now() - startedMs) / 1000;
 const summary = {
-  seeds,
+  seeds: done,
   hours,
   seconds: Math.round(seconds * 10) / 10,
-  seedsPerSecond: Math.round((seeds / seconds) * 10) / 10,
+  seedsPerSecond: Math.round((done / seconds) * 10) / 10,
   events,
   failed: failed.map(({ seed, findings }) => ({ seed, findings })),
   counts: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -49,7 +61,7 @@ process.exitCode = failed.length === 0 ? 0 : 1;
 async function print(): Promise<void> {
   for (const [what, times] of Object.entries(summary.counts)) console.log(`${String(times).padStart(9)}  ${what}`);
   console.log(
-    `${seeds} seeds of ${hours} h in ${summary.seconds} s (${summary.seedsPerSecond} a second), ${events} events`,
+    `${done} seeds of ${hours} h in ${summary.seconds} s (${summary.seedsPerSecond} a second), ${events} events`,
   );
   const kinds = new Map<string, number>();
   for (const { findings } of failed) kinds.set(findings[0]?.kind ?? "", (kinds.get(findings[0]?.kind ?? "") ?? 0) + 1);

@@ -22,6 +22,8 @@ export interface Simulation {
 }
 
 const hourMs = 3_600_000;
+/** The tables of an empty store, and the reserve that small-limits.ts leaves it. */
+const emptyStoreBytes = 90_000;
 /** Longest calm: hourly asks, rests and back-offs of an hour each need their turn, and again after a restart. */
 const settleHoursMax = 72;
 
@@ -97,14 +99,15 @@ function build(world: World): Simulation {
 }
 
 function deviceOptions({ dice }: World, agent: string): DeviceOptions {
+  const quota = dice.chance(0.5) ? { quotaBytes: 300 + dice.below(2_000) } : {};
   return {
     agent,
     streams: [
       { name: "alarm", priority: 0, policy: "reject" },
-      { name: "telemetry", priority: 1, policy: "drop-oldest" },
+      { name: "telemetry", priority: 1, policy: "drop-oldest", ...quota },
     ],
-    quotaBytes: dice.chance(0.4) ? 150_000 + dice.below(60_000) : 16 * 1024 * 1024,
-    requestEveryMs: dice.pick([300_000, 600_000, 1_800_000]),
+    quotaBytes: dice.chance(0.5) ? emptyStoreBytes + dice.below(30_000) : 16 * 1024 * 1024,
+    requestEveryMs: dice.pick([10, 20, 40]) * 60_000,
     requestReadingsMax: dice.pick([1, 4, 12]),
   };
 }

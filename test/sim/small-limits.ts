@@ -15,6 +15,7 @@ export const smallLimits: readonly Patch[] = [
   { file: "agent/store/evict.ts", find: "rowsAtOnce = 256;", replace: "rowsAtOnce = 4;" },
   { file: "agent/store/store.ts", find: "reserveBytes = 256 * 1024;", replace: "reserveBytes = 32 * 1024;" },
   { file: "agent/store/store.ts", find: "evictStepBytes = 128 * 1024;", replace: "evictStepBytes = 4 * 1024;" },
-  { file: "agent/store/housekeeping.ts", find: "pauseMs = 1_000;", replace: "pauseMs = 600_000;" },
-  { file: "agent/uplink/uplink.ts", find: "tickMs = 1_000;", replace: "tickMs = 25_000;" },
+  { file: "agent/store/housekeeping.ts", find: "pauseMs = 1_000;", replace: "pauseMs = 900_000;" },
+  { file: "gateway/forwarder/forwarder.ts", find: "commitReadingsMax = 50_000;", replace: "commitReadingsMax = 60;" },
+  { file: "agent/uplink/uplink.ts", find: "tickMs = 1_000;", replace: "tickMs = 60_000;" },
 ];

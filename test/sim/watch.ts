@@ -30,10 +30,12 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
   const { oracle } = world;
   const key = (stream: string, epoch: string): string => `${watched.agent}/${stream}/${epoch}`;
 
-  function crashing<T>(call: () => T): T {
+  /** Runs a call of the store and has the oracle learn of it; where a fault asks for it, the process dies around it. */
+  function crashing<T>(call: () => T, learn: () => void): T {
     const point = watched.crash();
     if (point === "before") watched.die();
     const result = call();
+    learn();
     if (point === "after") watched.die();
     return result;
   }
@@ -69,37 +71,33 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
 
   function givingUp<T>(lane: Lane, keep: "verified" | "forwarded", call: () => T): T {
     const old = store.lanes().filter((one) => one.run === lane.run);
-    const result = crashing(call);
-    if (!store.lanes().some((one) => one.run === lane.run)) {
+    return crashing(call, () => {
       const record = store.openRecord();
-      if (record?.givenUp.includes(lane.epoch)) {
-        world.count("epoch given up");
-        world.trace(() => `${watched.agent} gives up ${lane.epoch.slice(0, 4)} for ${record.epoch.slice(0, 4)}`);
-        nameAgain(old, keep);
-      }
-    }
-    return result;
+      if (record === null || !record.givenUp.includes(lane.epoch)) return;
+      world.count(keep === "verified" ? "fork verdict" : "epoch expired");
+      world.trace(() => `${watched.agent} gives up ${lane.epoch.slice(0, 4)} for ${record.epoch.slice(0, 4)}`);
+      nameAgain(old, keep);
+    });
   }
 
   return {
     ...store,
     append(parts, moves) {
-      const point = watched.crash();
-      if (point === "before") watched.die();
-      store.append(parts, moves);
-      const epoch = store.openRecord()?.epoch ?? "";
-      for (const { stream, columns } of parts) {
-        const last = store.lane(stream, epoch)?.last ?? 0;
-        for (let i = 0; i < columns.count; i++) {
-          const id = columns.values[i] as number;
-          oracle.name(key(stream, epoch), last - columns.count + 1 + i, id);
-          watched.took(id);
-        }
-        world.trace(
-          () => `${watched.agent} stores ${stream}/${epoch.slice(0, 4)} ${last - columns.count + 1}..${last}`,
-        );
-      }
-      if (point === "after") watched.die();
+      crashing(
+        () => store.append(parts, moves),
+        () => {
+          const epoch = store.openRecord()?.epoch ?? "";
+          for (const { stream, columns } of parts) {
+            const last = store.lane(stream, epoch)?.last ?? 0;
+            const first = last - columns.count + 1;
+            for (let i = 0; i < columns.count; i++) {
+              oracle.name(key(stream, epoch), first + i, columns.values[i] as number);
+              watched.took(columns.values[i] as number);
+            }
+            world.trace(() => `${watched.agent} stores ${stream}/${epoch.slice(0, 4)} ${first}..${last}`);
+          }
+        },
+      );
     },
     apply: (lane, position) => givingUp(lane, "verified", () => store.apply(lane, position)),
     fork: (lane) => givingUp(lane, "verified", () => store.fork(lane)),
