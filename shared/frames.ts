@@ -45,43 +45,20 @@ export function frameFault(types: readonly number[], type: number, flags: number
 /** Takes the next bytes of the stream and returns the first fault; it must not be called again after one. */
 export type FrameScanner = (chunk: Uint8Array) => string | undefined;
 
-/** Takes a whole packet. */
-export type FrameSink = (type: number, flags: number, body: Uint8Array) => void;
-
-/**
- * Starts a scanner at the beginning of a stream. Without a sink it keeps a few numbers and copies nothing; with one it
- * gathers packets, copying only those that came in pieces.
- */
-export function scanFrames(rule: FrameRule, sink?: FrameSink): FrameScanner {
+/** Starts a scanner at the beginning of a stream. It keeps a few numbers and copies nothing. */
+export function scanFrames(rule: FrameRule): FrameScanner {
   let header = -1;
   let length = 0;
   let lengthShift = 0;
-  /** Bytes of the body still to come; -1 while the length is read. */
-  let bytesLeft = -1;
-  let gathered: Uint8Array | undefined;
-
-  /** Takes what `chunk` holds of the body from `at`; returns where it ends. */
-  function takeBody(chunk: Uint8Array, at: number): number {
-    const part = chunk.subarray(at, at + bytesLeft);
-    if (sink !== undefined && part.length < length) {
-      gathered ??= new Uint8Array(length);
-      gathered.set(part, length - bytesLeft);
-    }
-    bytesLeft -= part.length;
-    if (bytesLeft === 0) {
-      const body = gathered ?? part;
-      const first = header;
-      [header, length, lengthShift, bytesLeft, gathered] = [-1, 0, 0, -1, undefined];
-      sink?.(first >> 4, first & 0x0f, body);
-    }
-    return at + part.length;
-  }
+  /** Bytes of the body still to come. */
+  let bytesLeft = 0;
 
   return (chunk) => {
-    let at = 0;
-    while (at < chunk.length) {
-      if (bytesLeft !== -1) {
-        at = takeBody(chunk, at);
+    for (let at = 0; at < chunk.length; ) {
+      if (bytesLeft > 0) {
+        const taken = Math.min(bytesLeft, chunk.length - at);
+        bytesLeft -= taken;
+        at += taken;
         continue;
       }
       const byte = chunk[at++] as number;
@@ -98,7 +75,7 @@ export function scanFrames(rule: FrameRule, sink?: FrameSink): FrameScanner {
       const fault = rule(header >> 4, header & 0x0f, length);
       if (fault !== undefined) return fault;
       bytesLeft = length;
-      if (length === 0) takeBody(chunk, at);
+      [header, length, lengthShift] = [-1, 0, 0];
     }
     return undefined;
   };

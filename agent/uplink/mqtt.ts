@@ -1,19 +1,21 @@
 /**
- * The MQTT link: one TCP or TLS connection, MQTT 3.1.1, clean session, QoS 1 as transport only. It keeps no message: a
- * PUBACK says nothing that a POSITION does not say better, and after a loss the uplink sends again from the store.
+ * The MQTT link: the `mqtt` package over one TCP or TLS connection. MQTT 3.1.1, clean session, QoS 0 in both
+ * directions: a PUBACK says nothing that a POSITION does not say better, and after a loss the uplink sends again from
+ * the store. QoS 1 would cost metered bytes, and the client would copy every batch and keep it until its PUBACK.
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { type IClientOptions, MqttClient } from "mqtt";
 import { type GatewayAddress, parseGatewayUrl } from "../../shared/address.ts";
 import { clientIdOf, clientIdRandomBytes } from "../../shared/client-id.ts";
 import type { Env } from "../../shared/env.ts";
 import { messageOf } from "../../shared/errors.ts";
-import { frameFault, packetType, scanFrames } from "../../shared/frames.ts";
+import { frameFault, packetType } from "../../shared/frames.ts";
 import { topicDown, topicUp } from "../../shared/topics.ts";
+import { guardSocket } from "./guard.ts";
 import { keepAlive } from "./keep-alive.ts";
 import type { ConnectLink, LinkDown, LinkEvents, LinkSession, LinkTarget } from "./link.ts";
 import { certificateRefused, connackDown, lost, socketDown } from "./link-down.ts";
-import * as packets from "./packets.ts";
 
 /** How long a closed session may take to deliver what was sent before. */
 const lingerMs = 1_000;
@@ -24,9 +26,11 @@ const lingerMs = 1_000;
 const gatewayPatienceSeconds = 600;
 /** Where a gateway bounds it. */
 const gatewayPatienceSecondsMax = 7_200;
+/** Longest wait that a timer can be set to. */
+const timerMsMax = 2 ** 31 - 1;
 
-const { connack, publish, puback, suback, pingresp } = packetType;
-const gatewayTypes = [connack, publish, puback, suback, pingresp];
+const { connack, publish, suback, pingresp } = packetType;
+const gatewayTypes = [connack, publish, suback, pingresp];
 
 /** Makes the link; it remembers the last TLS session, which saves most of the next handshake's bytes. */
 export function mqttLink(env: Env): ConnectLink {
@@ -60,93 +64,67 @@ export function mqttLink(env: Env): ConnectLink {
 }
 
 function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: Socket, tls: boolean): LinkSession {
-  const { agent, secret, connectTimeoutMs, keepAliveMs } = target;
-  let phase: "connecting" | "subscribing" | "up" | "ended" = "connecting";
-  /** True from the end of a TLS handshake in which the agent showed a certificate until the gateway answers. */
-  let certificateAwaitsVerdict = false;
-  let lastId = 0;
-  let room: PromiseWithResolvers<void> | undefined;
+  const { agent, connectTimeoutMs, keepAliveMs } = target;
+  let phase: "connecting" | "greeting" | "subscribing" | "up" | "ended" = "connecting";
+  /** Lets go of senders that wait for room. */
+  const releases = new Set<() => void>();
 
-  const nextId = (): number => (lastId = (lastId % 0xffff) + 1);
   const timedOut = (): void => end({ reason: "timeout", text: "the gateway did not answer in time" });
   // One turn later, since after a stalled disk the answer may already wait in the socket (I7).
   let deadline = env.after(connectTimeoutMs, () => (deadline = env.soon(timedOut)));
-  const life = keepAlive(env, keepAliveMs, () => socket.write(packets.pingreqPacket), timedOut);
+  const life = keepAlive(env, keepAliveMs, () => phase === "up" && client.sendPing(), timedOut);
 
-  function write(bytes: Uint8Array): void {
-    life.sent();
-    socket.write(bytes);
-  }
+  const stream = guardSocket(socket, (type, flags, bytes) => frameFault(gatewayTypes, type, flags, bytes), {
+    alive: () => life.alive(),
+    refused: (why) => end(refused(why)),
+  });
+  const client = new MqttClient(() => stream, clientOptions(env, target));
 
   function leave(): void {
     phase = "ended";
     deadline.cancel();
     life.stop();
-    room?.resolve();
+    for (const release of releases) release();
   }
 
   function end(down: LinkDown): void {
     if (phase === "ended") return;
     leave();
-    socket.destroy();
+    stream.destroy();
     events.down(down);
   }
 
-  /** Acts on a packet and returns why the session ends because of it, where it does. */
-  function handle(packet: packets.Packet | undefined): LinkDown | undefined {
-    certificateAwaitsVerdict = false;
-    if (packet?.type === "connack" && phase === "connecting") {
-      if (packet.code !== 0) return connackDown(packet.code);
-      phase = "subscribing";
-      write(packets.subscribePacket(nextId(), topicDown(agent)));
-      return undefined;
-    }
-    if (packet?.type === "suback" && phase === "subscribing") {
-      if (!packet.granted) return { reason: "refused", text: "the gateway refused the agent's own topic" };
+  client.on("connect", () => {
+    if (phase !== "greeting") return;
+    phase = "subscribing";
+    client.subscribe(topicDown(agent), { qos: 0 }, (error, _, answer) => {
+      // Without an answer the connection is gone, which the socket tells.
+      if (phase !== "subscribing" || answer === undefined) return;
+      if (error !== null) return end({ reason: "refused", text: "the gateway refused the agent's own topic" });
       phase = "up";
       deadline.cancel();
       events.up();
-      return undefined;
-    }
-    if (packet?.type === "publish" && phase === "up" && packet.topic === topicDown(agent)) {
-      if (packet.id !== null) write(packets.pubackPacket(packet.id));
-      events.message(packet.payload);
-      return undefined;
-    }
-    if (packet?.type === "puback" || packet?.type === "pingresp") return undefined;
-    return { reason: "refused", text: "the gateway sent an MQTT packet that does not fit" };
-  }
+    });
+  });
+  client.on("message", (topic, payload) => {
+    if (phase === "greeting" || topic !== topicDown(agent)) end(refused("a message came that nobody asked for"));
+    // What comes before `up` was meant for a clone of this agent, which hears the same topic.
+    if (phase === "up") events.message(payload);
+  });
+  client.on("error", (error) => {
+    const code = "code" in error ? error.code : undefined;
+    end(phase === "greeting" && typeof code === "number" ? connackDown(code) : refused(messageOf(error)));
+  });
 
-  const scan = scanFrames(
-    (type, flags, lengthBytes) => frameFault(gatewayTypes, type, flags, lengthBytes),
-    (type, flags, body) => {
-      // The owner may have closed the session while it handled the packet before this one.
-      if (phase === "ended") return;
-      const down = handle(packets.readPacket(type, flags, body));
-      if (down !== undefined) end(down);
-    },
-  );
   socket.once(tls ? "secureConnect" : "connect", () => {
-    certificateAwaitsVerdict = tls && target.tls?.cert !== undefined;
-    const clientId = clientIdOf(agent, env.randomBytes(clientIdRandomBytes));
-    const seconds = Math.max(Math.ceil((keepAliveMs * 3) / 1000), gatewayPatienceSeconds);
-    const keepAliveSeconds = Math.min(seconds, gatewayPatienceSecondsMax);
-    if (phase !== "ended")
-      write(packets.connectPacket({ clientId, username: agent, password: secret, keepAliveSeconds }));
-  });
-  socket.on("data", (chunk: Buffer) => {
-    if (phase === "ended") return;
-    life.alive();
-    const fault = scan(chunk);
-    if (fault !== undefined) end({ reason: "refused", text: `the gateway does not speak as it should: ${fault}` });
-  });
-  socket.on("drain", () => {
-    life.alive();
-    room?.resolve();
-    room = undefined;
+    if (phase !== "connecting") return;
+    phase = "greeting";
+    // Not before: the CONNECT holds the secret, and only now it is known who the gateway is.
+    client.connect();
   });
   const fail = (down: LinkDown): void => {
-    end(down.reason === "lost" && certificateAwaitsVerdict ? certificateRefused : down);
+    const showed = phase === "greeting" && tls && target.tls?.cert !== undefined;
+    end(down.reason === "lost" && showed ? certificateRefused : down);
   };
   socket.on("error", (error) => fail(socketDown(error)));
   socket.on("close", () => fail(lost("the gateway closed the connection")));
@@ -154,23 +132,53 @@ function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: 
   return {
     send(payload) {
       if (phase !== "up") return Promise.resolve();
-      socket.cork();
-      write(packets.publishHead(nextId(), topicUp(agent), payload.length));
-      write(payload);
-      socket.uncork();
-      if (!socket.writableNeedDrain) return Promise.resolve();
-      room ??= Promise.withResolvers();
-      return room.promise;
+      life.sent();
+      client.publish(topicUp(agent), Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength), { qos: 0 });
+      return new Promise((resolve) => {
+        releases.add(resolve);
+        // Behind the message: it is called once the socket took all before it.
+        stream.write("", () => {
+          releases.delete(resolve);
+          resolve();
+        });
+      });
     },
     close() {
       if (phase === "ended") return;
-      const connected = phase !== "connecting";
+      const wasUp = phase === "up";
       leave();
-      if (!connected) return void socket.destroy();
-      socket.end(packets.disconnectPacket);
+      if (!wasUp) return void stream.destroy();
+      client.end();
       // The gateway may never take the rest; nothing waits for it longer than this.
-      const linger = env.after(lingerMs, () => socket.destroy());
+      const linger = env.after(lingerMs, () => stream.destroy());
       socket.once("close", () => linger.cancel());
     },
+  };
+}
+
+function refused(why: string): LinkDown {
+  return { reason: "refused", text: `the gateway does not speak as it should: ${why}` };
+}
+
+/** The client sends, receives and parses; it neither reconnects, keeps, waits nor logs by itself. */
+function clientOptions(env: Env, { agent, secret, keepAliveMs }: LinkTarget): IClientOptions {
+  const seconds = Math.max(Math.ceil((keepAliveMs * 3) / 1000), gatewayPatienceSeconds);
+  return {
+    protocolVersion: 4,
+    clean: true,
+    clientId: clientIdOf(agent, env.randomBytes(clientIdRandomBytes)),
+    username: agent,
+    password: secret,
+    keepalive: Math.min(seconds, gatewayPatienceSecondsMax),
+    // Its own keep-alive would cut a link on which a batch takes longer, so that one gets timers that never fire.
+    timerVariant: { set: () => 0, clear: () => undefined },
+    connectTimeout: timerMsMax,
+    manualConnect: true,
+    reconnectPeriod: 0,
+    queueQoSZero: false,
+    // A table of all 65,536 packet ids as bytes, which takes 17 MB.
+    writeCache: false,
+    // With DEBUG set it would print its CONNECT, secret included.
+    log: () => undefined,
   };
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import mqtt from "mqtt";
-import * as packets from "../../agent/uplink/packets.ts";
+
 import { publishBytesMax } from "../../shared/frames.ts";
 import { topicDown, topicUp } from "../../shared/topics.ts";
+import * as packets from "../fakes/mqtt-packets.ts";
 import { type Gateway, openLink, type RawPeer, rawPeer, startGateway, targetOf, until } from "../fakes/mqtt-setup.ts";
 
 const clientId = "pump-1.0123456789abcdef";

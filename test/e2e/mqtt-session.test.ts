@@ -145,7 +145,7 @@ describe("the link to something that is no gateway (I8, I9)", () => {
     t.after(() => server.close());
     return `mqtt://127.0.0.1:${(server.address() as import("node:net").AddressInfo).port}`;
   }
-  const suback = (data: Buffer): Buffer => Buffer.from([0x90, 3, data[2]!, data[3]!, 1]);
+  const suback = (data: Buffer, code = 1): Buffer => Buffer.from([0x90, 3, data[2]!, data[3]!, code]);
   const polite = (data: Buffer): Buffer => (data[0] === 0x10 ? Buffer.from([0x20, 2, 0, 0]) : suback(data));
 
   const answers: [string, (data: Buffer) => Uint8Array | null, string][] = [
@@ -157,13 +157,15 @@ describe("the link to something that is no gateway (I8, I9)", () => {
     ["return code 3", () => Buffer.from([0x20, 2, 0, 3]), "lost"],
     ["return code 4", () => Buffer.from([0x20, 2, 0, 4]), "unauthorised"],
     ["return code 5", () => Buffer.from([0x20, 2, 0, 5]), "unauthorised"],
-    ["a refused topic", (data) => (data[0] === 0x10 ? polite(data) : Buffer.from([0x90, 3, 0, 1, 0x80])), "refused"],
+    ["a refused topic", (data) => (data[0] === 0x10 ? polite(data) : suback(data, 0x80)), "refused"],
+    ["another topic", (data) => Buffer.concat([polite(data), Buffer.from([0x30, 3, 0, 1, 97])]), "refused"],
     ["a hang-up", () => null, "lost"],
     ["silence", () => new Uint8Array(0), "timeout"],
   ];
   for (const [name, answer, reason] of answers) {
     it(`ends with "${reason}" after ${name}`, async (t) => {
-      const session = startLink(t, { url: await fakeServer(t, answer) }, hastyEnv(5_000));
+      const env = reason === "timeout" ? hastyEnv(5_000) : realEnv();
+      const session = startLink(t, { url: await fakeServer(t, answer) }, env);
       await until("it is down", () => session.told.length > 0);
       assert.deepEqual([session.told, session.downs[0]?.reason], [["down"], reason]);
     });
