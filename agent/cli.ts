@@ -6,11 +6,12 @@ import { checkConfig, findConfig, takeConfig, writeSample } from "../shared/opti
 import { helpOf } from "../shared/options/reference.ts";
 import { run } from "../shared/run.ts";
 import { version } from "../shared/version.ts";
-import { exitCodes, openVoice } from "../shared/voice.ts";
+import { endWithReader, exitCodes, openVoice } from "../shared/voice.ts";
 import { type AgentConfig, loadAgentConfig } from "./config.ts";
 import { agentProgram } from "./options.ts";
 
 const voice = openVoice();
+endWithReader();
 const program = new Command("holdfast-agent")
   .description("Keeps readings safe on this device until the queue has them.")
   .version(version, "-V, --version")

@@ -29,9 +29,10 @@ export function move(config: AgentConfig, abandon: boolean, log: Logger): string
       const names = [...new Set(unsettled.map((lane) => lane.name))].join(", ");
       throw new Fault("usage", {
         what: `group ${group} has not reported everything as forwarded`,
-        why: `readings of ${unsettled.length} lanes are open (streams ${names})`,
+        why: `the last readings of ${names} are not known to be in the queue`,
+        // Readings that come in until the stop are told as forwarded only at the next start, so the inputs must be off.
         remedy:
-          "run the agent until `status` says that nothing waits and the queue has all, or, if the group is gone, use --abandon",
+          "switch every input off, run the agent until `status` says that the link is up and nothing waits, stop it and try again; if the group is gone, use --abandon",
       });
     }
     if (!abandon) {

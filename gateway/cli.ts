@@ -15,6 +15,7 @@ import type { Declaration } from "./declare-lost.ts";
 import { gatewayProgram } from "./options.ts";
 
 const voice = openVoice();
+endWithReader();
 const program = new Command("holdfast-gateway")
   .description("Takes readings from agents, keeps them in a journal and forwards them to the queue.")
   .version(version, "-V, --version")
@@ -124,7 +125,6 @@ program
   .option("--folder <folder>", "the queue's folder; default: from the configuration")
   .action(async (options: ConfigOption & { follow?: boolean; folder?: string }) => {
     const { readQueue } = await import("./queue/read.ts");
-    endWithReader();
     const folder = options.folder ?? config(options).queue.folder;
     for await (const { lines, skippedSegments } of readQueue({ folder, follow: options.follow === true })) {
       if (skippedSegments > 0) voice.note(`${countedText(skippedSegments, "segment")} had been deleted by retention`);
