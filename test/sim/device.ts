@@ -17,6 +17,8 @@ import type { World } from "./world.ts";
 
 export interface DeviceOptions {
   readonly agent: string;
+  /** The first is its own; the others belong to another group and are tried once the agent belongs to the first's. */
+  readonly gateways: readonly string[];
   readonly streams: readonly StreamOptions[];
   readonly quotaBytes: number;
   /** Mean time between two requests of the producers, ms, and the most readings of one. */
@@ -140,13 +142,13 @@ export function startDevice(world: World, network: Network, device: Device, resu
     onFailed: failed,
   });
   const uplink = createUplink(store, env, {
-    gateways: ["sim://g1"],
+    gateways: store.group() === null ? device.options.gateways.slice(0, 1) : device.options.gateways,
     agentVersion: "sim",
     answerTimeoutMs,
     sendWindow: 8,
     lingerMs,
-    connect: (_url, { up, message, down }) =>
-      network.connect(device.wire, life, { up: guard(up), message: guard(message), down: guard(down) }),
+    connect: (url, { up, message, down }) =>
+      network.connect(url, device.wire, life, { up: guard(up), message: guard(message), down: guard(down) }),
     priorityOf: (name) => device.options.streams.find((stream) => stream.name === name)?.priority ?? 9,
     alarm: (text) => {
       world.count("agent alarm");

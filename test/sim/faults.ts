@@ -16,9 +16,11 @@ export interface Faults {
 export function startFaults(sim: Simulation): Faults {
   const { world, gateway, network, devices } = sim;
   const dice = world.dice.split();
-  // Half of the faults each: histories of few kinds go deeper than histories of all.
+  // Each seed has some of the faults, some of these often: histories of few kinds go deeper than histories of all.
   const share = dice.pick([0.2, 0.5, 0.9]);
-  const enabled = [...deviceFaults(sim, dice), ...gatewayFaults(sim, dice)].filter(() => dice.chance(share));
+  const enabled = [...deviceFaults(sim, dice), ...gatewayFaults(sim, dice)]
+    .filter(() => dice.chance(share))
+    .map((fault) => ({ ...fault, weight: fault.weight * dice.pick([0.3, 1, 4]) }));
   const meanMs = dice.pick([6, 15, 45]) * minuteMs;
 
   function roll(): Fault | undefined {
@@ -41,12 +43,15 @@ export function startFaults(sim: Simulation): Faults {
     });
   }
 
+  // A fault that never strikes shows as a zero.
+  for (const { name } of enabled) world.count(`fault: ${name}`, 0);
   next();
   return {
     heal() {
       gateway.setQueueFull(false);
       limitPages(gateway.db(), null);
       gateway.start();
+      sim.foreign?.start();
       for (const device of devices) {
         network.heal(device.wire);
         device.crash = undefined;

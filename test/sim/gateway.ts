@@ -13,9 +13,12 @@ import { type FakeQueue, fakeQueue, type QueueFault } from "../fakes/queue.ts";
 import { type Life, newLife } from "./clock.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
 import { openImage } from "./memory.ts";
+import { type ToldPositions, watchJournal, watchQueue } from "./watch-gateway.ts";
 import type { World } from "./world.ts";
 
 export interface GatewayOptions {
+  readonly url: string;
+  readonly groupId: string;
   readonly quotaBytes: number;
   readonly sendWindow: number;
   /** Probability that a commit of the queue fails before or after it landed. */
@@ -62,10 +65,12 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
   let journal: Journal | undefined;
   let ingress: Ingress | undefined;
   let queueIsFull = false;
+  let told: ToldPositions = new Map();
 
   const queue = watchQueue(
     world,
     fakeQueue({
+      groupId: options.groupId,
       fault(): QueueFault | undefined {
         if (queueIsFull) {
           world.count("queue full");
@@ -121,13 +126,13 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
       onFailed: (fault) => failed(fault),
     });
     if (!own.alive) return;
-    journal = opened;
-    world.trace(() => `gateway opens journal ${opened.journalId().slice(0, 6)}`);
+    journal = watchJournal(world, opened, told);
+    world.trace(() => `gateway ${options.url} opens journal ${opened.journalId().slice(0, 6)}`);
     ingress = startIngress({
-      journal: opened,
+      journal,
       send: (agent, bytes) => own.alive && options.send(agent, bytes),
-      gatewayName: "g1",
-      advertise: ["sim://g1"],
+      gatewayName: options.url,
+      advertise: [options.url],
       sendWindow: options.sendWindow,
       codecs: [codecColumns, codecColumnsZstd],
       env,
@@ -175,33 +180,13 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     image: () => ({ file: file.serialize(), copy: copy.read() }),
     putBack(image, identity) {
       file.close();
+      told = new Map();
       file = openImage(image);
       copy = identityInMemory();
       if (identity !== null) copy.write(identity);
     },
     setQueueFull(full) {
       queueIsFull = full;
-    },
-  };
-}
-
-/** Counts and traces what the queue is made to forget. */
-function watchQueue(world: World, queue: FakeQueue): FakeQueue {
-  return {
-    outcomes: queue.outcomes,
-    open() {
-      const handle = queue.open();
-      return {
-        ...handle,
-        forget(floor, lanes) {
-          world.count("epoch forgotten", lanes.length);
-          world.trace(
-            () =>
-              `queue forgets ${lanes.map(({ stream, epoch }) => `${stream}/${epoch.slice(0, 4)}`).join(" ")} floor ${floor.run}`,
-          );
-          return handle.forget(floor, lanes);
-        },
-      };
     },
   };
 }

@@ -24,7 +24,14 @@ export interface Wire {
   isCut: boolean;
 }
 
+/** What a session ends at. */
+export interface Station {
+  isUp(): boolean;
+  receive(agent: string, bytes: Uint8Array): void;
+}
+
 interface Session {
+  readonly url: string;
   readonly wire: Wire;
   readonly life: Life;
   readonly events: LinkEvents;
@@ -32,27 +39,31 @@ interface Session {
 }
 
 export interface Network {
-  connect(wire: Wire, life: Life, events: LinkEvents): LinkSession;
-  /** A message of the gateway to an agent's name. */
-  toAgent(agent: string, bytes: Uint8Array): void;
+  connect(url: string, wire: Wire, life: Life, events: LinkEvents): LinkSession;
+  /** A message of a gateway to an agent's name. */
+  toAgent(url: string, agent: string, bytes: Uint8Array): void;
   cut(wire: Wire): void;
   heal(wire: Wire): void;
-  /** The gateway is gone: its sessions end, some of them unnoticed for a while. */
-  gatewayDied(): void;
+  /** A gateway is gone: its sessions end, some of them unnoticed for a while. */
+  stationDied(url: string): void;
 }
 
 const connectTimeoutMs = 30_000;
+const hourMs = 3_600_000;
+/** I9: a wait of 0 to 60 s on average takes half a minute; answers in between reset it. */
+const connectsPerHourMax = 400;
+/** A window of 8 that is answered at once, all hour, would be more; nothing here has that much to say. */
+const messagesPerHourMax = 3_000;
 /** A dead peer is noticed within twice the keep-alive of a metered link. */
 const unnoticedMs = 2_400_000;
 
-export function createNetwork(
-  world: World,
-  weather: Weather,
-  gateway: { isUp(): boolean; receive(agent: string, bytes: Uint8Array): void },
-): Network {
+export function createNetwork(world: World, weather: Weather, stations: ReadonlyMap<string, Station>): Network {
   const { clock } = world;
   const dice = world.dice.split();
   let sessions: Session[] = [];
+
+  const connects = hourly(world, connectsPerHourMax, "connections");
+  const messages = hourly(world, messagesPerHourMax, "messages");
 
   const latency = (): number => weather.latencyMs * dice.between(0.5, 1.5);
 
@@ -97,14 +108,16 @@ export function createNetwork(
   }
 
   return {
-    connect(wire, life, events) {
-      const session: Session = { wire, life, events, state: "connecting" };
+    connect(url, wire, life, events) {
+      const station = stations.get(url) as Station;
+      const session: Session = { url, wire, life, events, state: "connecting" };
       sessions = sessions.filter((one) => one.life.alive);
       sessions.push(session);
       world.count("connect");
+      connects.note(wire);
       clock.after(latency(), life, () => {
         if (session.state !== "connecting") return;
-        if (wire.isCut || !gateway.isUp()) {
+        if (wire.isCut || !station.isUp()) {
           if (dice.chance(0.5)) end(session, 0, "lost");
           else end(session, connectTimeoutMs, "timeout");
           return;
@@ -115,10 +128,11 @@ export function createNetwork(
       return {
         send(payload) {
           if (session.state === "up") {
+            messages.note(wire);
             carry(() => {
-              if (wire.isCut || !gateway.isUp()) return;
+              if (wire.isCut || !station.isUp()) return;
               world.trace(() => `${wire.agent} -> ${describe(payload)}`);
-              gateway.receive(wire.agent, payload);
+              station.receive(wire.agent, payload);
             });
           }
           if (world.calm || dice.chance(0.8)) return Promise.resolve();
@@ -131,9 +145,10 @@ export function createNetwork(
         },
       };
     },
-    toAgent(agent, bytes) {
+    toAgent(url, agent, bytes) {
       for (const session of sessions) {
-        if (session.wire.agent !== agent || session.state !== "up" || session.wire.isCut) continue;
+        if (session.url !== url || session.wire.agent !== agent || session.state !== "up" || session.wire.isCut)
+          continue;
         carry(() => {
           if (session.state !== "up" || !session.life.alive || session.wire.isCut) return;
           world.trace(() => `  ${agent} <- ${describe(bytes)}`);
@@ -148,6 +163,19 @@ export function createNetwork(
     heal(wire) {
       wire.isCut = false;
     },
-    gatewayDied: () => breakOff(sessions),
+    stationDied: (url) => breakOff(sessions.filter((session) => session.url === url)),
+  };
+}
+
+/** Finds a wire that does something more often than `most` in an hour (I9). */
+function hourly(world: World, most: number, what: string): { note(wire: Wire): void } {
+  const seen = new Map<Wire, { sinceMs: number; times: number }>();
+  return {
+    note(wire) {
+      const nowMs = world.clock.nowMs();
+      const hour = seen.get(wire);
+      if (hour === undefined || nowMs - hour.sinceMs > hourMs) seen.set(wire, { sinceMs: nowMs, times: 1 });
+      else if (++hour.times === most) world.find("STORM", `${most} ${what} of ${wire.agent} within an hour`);
+    },
   };
 }

@@ -3,7 +3,7 @@ import { audit } from "./audit.ts";
 import { type Device, type DeviceOptions, newDevice, startDevice } from "./device.ts";
 import { startFaults } from "./faults.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { createNetwork, type Network, type Weather } from "./network.ts";
 import { createWorld, type Finding, type World } from "./world.ts";
 
 export interface SeedResult {
@@ -17,6 +17,8 @@ export interface SeedResult {
 export interface Simulation {
   readonly world: World;
   readonly gateway: Gateway;
+  /** A gateway of another group, which some devices try too. */
+  readonly foreign: Gateway | null;
   readonly network: Network;
   readonly devices: Device[];
 }
@@ -24,6 +26,9 @@ export interface Simulation {
 const hourMs = 3_600_000;
 /** The tables of an empty store, and the reserve that small-limits.ts leaves it. */
 const emptyStoreBytes = 90_000;
+const emptyJournalBytes = 60_000;
+const ownUrl = "sim://own";
+const foreignUrl = "sim://foreign";
 /** Longest calm: hourly asks, rests and back-offs of an hour each need their turn, and again after a restart. */
 const settleHoursMax = 72;
 
@@ -32,6 +37,7 @@ export async function runSeed(seed: number, hours: number, trace?: (line: string
   const sim = build(world);
   const { clock } = world;
   sim.gateway.start();
+  sim.foreign?.start();
   for (const device of sim.devices)
     clock.after(world.dice.between(0, 60_000), null, () => startDevice(world, sim.network, device));
   const faults = startFaults(sim);
@@ -43,6 +49,8 @@ export async function runSeed(seed: number, hours: number, trace?: (line: string
   faults.closeEpochs();
   await settle(sim);
   audit(world, sim.gateway, sim.devices);
+  if (sim.foreign !== null && sim.foreign.queue.outcomes.length > 0)
+    world.find("WRONG-GROUP", "two queues have readings");
   return {
     seed,
     findings: world.findings,
@@ -72,36 +80,47 @@ async function settle({ world, gateway, devices }: Simulation): Promise<void> {
 
 function build(world: World): Simulation {
   const { dice } = world;
+  const stations = new Map<string, Gateway>();
+  const network = createNetwork(world, weatherOf(world), stations);
+  const open = (url: string, groupId: string): Gateway => {
+    const opened = createGateway(world, {
+      url,
+      groupId,
+      quotaBytes: dice.chance(0.2) ? emptyJournalBytes + dice.below(30_000) : 64 * 1024 * 1024,
+      sendWindow: dice.pick([1, 4, 8]),
+      queueFails: dice.pick([0, 0, 0.1]),
+      queueLatencyMs: dice.pick([10, 1_000, 1_800_000]),
+      send: (agent, bytes) => network.toAgent(url, agent, bytes),
+      died: () => network.stationDied(url),
+    });
+    stations.set(url, opened);
+    return opened;
+  };
+  const gateway = open(ownUrl, "a".repeat(32));
+  const foreign = dice.chance(0.2) ? open(foreignUrl, "b".repeat(32)) : null;
   const devices: Device[] = [];
-  const isRough = dice.chance(0.7);
-  const network = createNetwork(
-    world,
-    {
-      latencyMs: dice.pick([20, 200, 2_000]),
-      drops: isRough ? dice.between(0, 0.2) : 0,
-      repeats: isRough ? dice.between(0, 0.1) : 0,
-      slow: isRough ? dice.between(0, 0.1) : 0,
-      slowMs: dice.pick([5_000, 60_000, 3_600_000]),
-    },
-    { isUp: () => gateway.isUp(), receive: (agent, bytes) => gateway.receive(agent, bytes) },
-  );
-  const gateway = createGateway(world, {
-    quotaBytes: 64 * 1024 * 1024,
-    sendWindow: dice.pick([1, 4, 8]),
-    queueFails: dice.pick([0, 0, 0.1]),
-    queueLatencyMs: dice.pick([10, 1_000]),
-    send: (agent, bytes) => network.toAgent(agent, bytes),
-    died: () => network.gatewayDied(),
-  });
-  for (let i = 1 + dice.below(2); i > 0; i--)
-    devices.push(newDevice(world, `d${i}`, deviceOptions(world, `a${i}`), null, []));
-  return { world, gateway, network, devices };
+  for (let i = 1 + dice.below(2); i > 0; i--) {
+    devices.push(newDevice(world, `d${i}`, deviceOptions(world, `a${i}`, foreign !== null), null, []));
+  }
+  return { world, gateway, foreign, network, devices };
 }
 
-function deviceOptions({ dice }: World, agent: string): DeviceOptions {
+function weatherOf({ dice }: World): Weather {
+  const isRough = dice.chance(0.7);
+  return {
+    latencyMs: dice.pick([20, 200, 2_000]),
+    drops: isRough ? dice.between(0, 0.2) : 0,
+    repeats: isRough ? dice.between(0, 0.1) : 0,
+    slow: isRough ? dice.between(0, 0.1) : 0,
+    slowMs: dice.pick([5_000, 60_000, 3_600_000]),
+  };
+}
+
+function deviceOptions({ dice }: World, agent: string, hasForeign: boolean): DeviceOptions {
   const quota = dice.chance(0.5) ? { quotaBytes: 300 + dice.below(2_000) } : {};
   return {
     agent,
+    gateways: hasForeign ? [ownUrl, foreignUrl] : [ownUrl],
     streams: [
       { name: "alarm", priority: 0, policy: "reject" },
       { name: "telemetry", priority: 1, policy: "drop-oldest", ...quota },
