@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { describe, it } from "node:test";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { describe, it, type TestContext } from "node:test";
 import { addAgent, removeAgent } from "../../gateway/ingress/credentials.ts";
 import { realEnv } from "../../shared/env.ts";
 import { batchBytesMax } from "../../shared/limits.ts";
@@ -131,7 +131,7 @@ describe("an MQTT session", () => {
 });
 
 describe("the link to something that is no gateway (I8, I9)", () => {
-  async function fakeServer(t: import("node:test").TestContext, answer: (data: Buffer) => Uint8Array | null) {
+  async function fakeServer(t: TestContext, answer: (data: Buffer) => Uint8Array | null) {
     const server = createServer((socket) => {
       socket.on("error", () => undefined);
       socket.on("data", (data) => {
@@ -143,7 +143,7 @@ describe("the link to something that is no gateway (I8, I9)", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     t.after(() => server.close());
-    return `mqtt://127.0.0.1:${(server.address() as import("node:net").AddressInfo).port}`;
+    return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
   const suback = (data: Buffer, code = 1): Buffer => Buffer.from([0x90, 3, data[2]!, data[3]!, code]);
   const polite = (data: Buffer): Buffer => (data[0] === 0x10 ? Buffer.from([0x20, 2, 0, 0]) : suback(data));
@@ -196,22 +196,50 @@ describe("the link to something that is no gateway (I8, I9)", () => {
     });
   }
 
-  it("holds a sender back while the gateway takes nothing, and lets it go when the session ends", async (t) => {
+  it("says in MQTT 3.1.1 who it is, for how long to wait for it, and asks for no acknowledgements", async (t) => {
+    const said: Buffer[] = [];
+    const url = await fakeServer(t, (data) => {
+      said.push(data);
+      return data[0] === 0x10 || data[0] === 0x82 ? polite(data) : Buffer.of();
+    });
+    const patience: number[] = [];
+    for (const keepAliveMs of [60_000, 1_200_000, 86_400_000]) {
+      const { link } = await openLink(t, { url, secret: "pw", keepAliveMs });
+      await link.send(bytes("hi"));
+      link.close();
+      await until("all was said", () => said.at(-1)?.at(-2) === 0xe0);
+      const [connect, subscribe, ...rest] = said.splice(0);
+      patience.push(connect!.readUInt16BE(10));
+      const clientId = connect!.subarray(14, 14 + 23).toString();
+      assert.match(clientId, /^pump-1\.[0-9a-f]{16}$/);
+      const head = Buffer.from([0x10, 47, 0, 4, 77, 81, 84, 84, 4, 0b1100_0010, ...connect!.subarray(10, 12), 0, 23]);
+      const names = Buffer.from(`${clientId}\0\x06pump-1\0\x02pw`);
+      assert.deepEqual(connect, Buffer.concat([head, names]));
+      assert.deepEqual(subscribe?.subarray(4), Buffer.from("\0\x16holdfast/1/pump-1/down\0"));
+      assert.deepEqual(Buffer.concat(rest), Buffer.from("0\x18\0\x14holdfast/1/pump-1/uphi\xe0\0", "latin1"));
+    }
+    assert.deepEqual(patience, [600, 3_600, 7_200]);
+  });
+
+  /** A gateway that welcomes the link, hands over the socket and then reads no further. */
+  async function frozenServer(t: TestContext): Promise<{ url: string; socket: () => Socket | undefined }> {
+    let last: Socket | undefined;
     const frozen = createServer((socket) => {
+      last = socket;
       t.after(() => socket.destroy());
-      let isUp = false;
       socket.on("data", (data) => {
-        if (data[0] !== 0x10 && data[0] !== 0x82) return;
         socket.write(polite(data));
-        if (isUp) socket.pause();
-        isUp = true;
         if (data[0] === 0x82) socket.pause();
       });
     });
     await new Promise<void>((resolve) => frozen.listen(0, "127.0.0.1", resolve));
     t.after(() => frozen.close());
-    const url = `mqtt://127.0.0.1:${(frozen.address() as import("node:net").AddressInfo).port}`;
-    const { link } = await openLink(t, { url });
+    return { url: `mqtt://127.0.0.1:${(frozen.address() as AddressInfo).port}`, socket: () => last };
+  }
+
+  it("holds a sender back while the gateway takes nothing, hears it, and lets go when the session ends", async (t) => {
+    const { url, socket } = await frozenServer(t);
+    const { link, messages } = await openLink(t, { url });
     let sent = 0;
     const sender = (async () => {
       for (; sent < 200; sent++) await link.send(new Uint8Array(batchBytesMax));
@@ -224,6 +252,11 @@ describe("the link to something that is no gateway (I8, I9)", () => {
     });
     // The kernel's buffers took a few batches, the sender's own memory one.
     assert.ok(sent < 40, `${sent} batches were sent to a frozen gateway`);
+    const topic = Buffer.from("\0\x16holdfast/1/pump-1/down");
+    // QoS 1, so that an acknowledgement must queue behind the batch.
+    const message = Buffer.concat([Buffer.of(0x32, topic.length + 3), topic, Buffer.from([0, 1, 33])]);
+    for (let count = 0; count < 3; count++) socket()?.write(message);
+    await until("the link heard", () => messages.length === 3);
     link.close();
     await sender;
     assert.equal(sent, 200);
