@@ -53,7 +53,7 @@ export function identityFile(path: string): IdentityCopy {
 }
 
 /** Makes renames in a folder durable. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   const handle = openSync(folder, "r");
   try {
     fsyncSync(handle);

@@ -109,9 +109,13 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     const db = place.open();
     try {
       tables = openTables(db);
-      if (aside !== undefined)
-        log.warn({ aside, blocks: salvage(aside, tables) }, "blocks of the damaged journal were taken over");
+      const salvaged = aside === undefined ? undefined : salvage(aside, tables);
+      crashPoint("journal salvaged");
       establishWithRoom();
+      if (salvaged !== undefined) {
+        const { blocks, stoppedBy } = salvaged;
+        log.warn({ kept: place.keepAside(), blocks, err: stoppedBy }, "blocks of the damaged journal were taken over");
+      }
     } catch (error) {
       // An open handle would delete the WAL of the file that takes the place of this one.
       place.shut(db);
@@ -130,11 +134,13 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
   }
 
   function open(): void {
+    const unfinished = place.unfinished();
     try {
-      openOnce();
+      openOnce(unfinished);
     } catch (error) {
       const isDamaged = isCorrupt(error) || (error instanceof Fault && error.code === "damaged");
-      if (!isDamaged) throw error;
+      // A salvage that fails again would put the beginnings of the new file in the place of the old one.
+      if (!isDamaged || unfinished !== undefined) throw error;
       beginAnew(error);
     }
   }

@@ -1,28 +1,43 @@
-/** Where a journal lives: a folder on disk, or a database in memory for the simulator. */
+/**
+ * Where a journal lives: a folder on disk, or a database in memory for the simulator. The states on disk:
+ *   journal.db                        opens and checkpoints: the normal case
+ *   journal.db.salvaging/journal.db   cannot be read; a new journal.db takes over what it holds
+ *   journal.db.damaged-<seconds>/     the same folder, when that is done
+ */
 import {
   closeSync,
   existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   statfsSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import { takeLock } from "../../shared/lock.ts";
 import { checkpointAll, type Db, openDatabase } from "../../shared/sqlite.ts";
-import { type IdentityCopy, identityFile } from "./identity.ts";
+import { scanWal } from "../../shared/wal.ts";
+import { type IdentityCopy, identityFile, syncFolder } from "./identity.ts";
 import { prepareSchema } from "./schema.ts";
 
 export interface Place {
-  /** Opens the file, with all that a durable commit needs. */
+  /**
+   * Opens the file, with all that a durable commit needs.
+   * @throws Fault `damaged` where SQLite would drop commits from it in silence
+   */
   open(): Db;
-  /** Moves a file that cannot be read out of the way and says where to; it is never deleted (I10). */
+  /** Moves a file that cannot be read out of the way (I10) and says where to, so that it can be salvaged. */
   setAside(): string;
+  /** A file of which the salvage was interrupted; what had been taken over is removed, to begin again. */
+  unfinished(): string | undefined;
+  /** Keeps what was set aside for people to look at, and says where. */
+  keepAside(): string;
   /** Gives up the ballast: on a full disk even DELETE needs room. */
   freeRoom(): void;
   /** True where the ballast is there, or could be laid again. */
@@ -36,6 +51,8 @@ export interface Place {
 
 const cacheBytes = 16 * 1024 * 1024;
 const ballastBytes = 8 * 1024 * 1024;
+/** Damaged journals that are kept: a failing disk must not fill itself with copies of its damage (I8). */
+const keptMax = 2;
 
 /** The journal of a real gateway: journal.db, journal.id and a ballast file, locked for this process. */
 export function folderPlace(folder: string, env: Env): Place {
@@ -43,6 +60,8 @@ export function folderPlace(folder: string, env: Env): Place {
   const lock = takeLock(join(folder, "journal.lock"), `the journal in ${folder}`);
   const path = join(folder, "journal.db");
   const ballast = join(folder, "ballast");
+  const salvaging = `${path}.salvaging`;
+  const aside = join(salvaging, "journal.db");
 
   function layBallast(): boolean {
     if (existsSync(ballast)) return true;
@@ -59,10 +78,51 @@ export function folderPlace(folder: string, env: Env): Place {
     }
   }
 
+  /** The main file last: while it is not there, `unfinished` knows that the move was interrupted. */
+  function setAside(): string {
+    mkdirSync(salvaging, { recursive: true, mode: 0o700 });
+    for (const suffix of ["-wal", ""]) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+    rmSync(`${path}-shm`, { force: true });
+    syncFolder(folder);
+    crashPoint("journal set aside");
+    return aside;
+  }
+
+  function keepAside(): string {
+    const prefix = "journal.db.damaged-";
+    const kept = readdirSync(folder).filter((name) => name.startsWith(prefix));
+    for (const name of kept.sort().slice(0, -keptMax + 1)) rmSync(join(folder, name), { recursive: true });
+    const target = join(folder, `${prefix}${Math.floor(env.wallUs() / 1000)}`);
+    renameSync(salvaging, target);
+    syncFolder(folder);
+    return target;
+  }
+
+  /**
+   * SQLite drops everything behind a damaged frame of its log in silence (300 of 300 bit flips). A log without its main
+   * file belongs to none that could come in its place.
+   */
+  function refuseDamagedWal(): void {
+    const wal = `${path}-wal`;
+    if (!existsSync(wal)) return;
+    if (!existsSync(path)) {
+      setAside();
+      keepAside();
+      return;
+    }
+    const { frames, firstBad, losesCommits } = scanWal(wal);
+    if (!losesCommits) return;
+    throw new Fault("damaged", {
+      what: `the log ${wal} cannot be trusted`,
+      why: `frame ${firstBad} of ${frames} is damaged, and SQLite would drop all that follow`,
+    });
+  }
+
   layBallast();
   return {
     copy: identityFile(join(folder, "journal.id")),
     open() {
+      refuseDamagedWal();
       const db = openDatabase(path, { cacheBytes });
       try {
         prepareSchema(db);
@@ -74,18 +134,23 @@ export function folderPlace(folder: string, env: Env): Place {
         throw error;
       }
     },
-    setAside() {
-      const aside = `${path}.damaged-${Math.floor(env.wallUs() / 1_000_000)}`;
-      for (const suffix of ["-wal", "-shm", ""]) {
-        if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-      }
+    setAside,
+    unfinished() {
+      if (!existsSync(salvaging)) return undefined;
+      if (!existsSync(aside)) return setAside();
+      removeDatabase(path);
       return aside;
     },
+    keepAside,
     freeRoom: () => rmSync(ballast, { force: true }),
     hasRoom: layBallast,
     shut: (db) => void db.close(),
     release: () => lock.release(),
   };
+}
+
+function removeDatabase(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
 }
 
 function writeDurably(path: string, bytes: Uint8Array): void {
@@ -113,6 +178,8 @@ export function memoryPlace(db: Db, copy: IdentityCopy): Place {
     setAside() {
       throw new Fault("damaged", { what: "a journal in memory cannot be set aside" });
     },
+    unfinished: () => undefined,
+    keepAside: () => "",
     freeRoom: () => {},
     hasRoom: () => true,
     shut: () => {},
