@@ -16,7 +16,7 @@ import { releaseStartMemory } from "../shared/memory.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
-import { isFull } from "../shared/sqlite.ts";
+import { isCorrupt, isFull } from "../shared/sqlite.ts";
 import { version } from "../shared/version.ts";
 import type { AgentConfig } from "./config.ts";
 import type { InputContext } from "./inputs/input.ts";
@@ -47,19 +47,14 @@ export async function startAgent(
   onStoreFailed: () => void,
 ): Promise<void> {
   const failed = (error: unknown): void => {
+    // Damage that is met while running lies where no check at the start looks: the next start takes the store over.
+    if (isCorrupt(error)) file.setDamaged(messageOf(error));
     onStoreFailed();
     life.fail("store", error);
   };
   const env = guardedEnv(realEnv(), failed);
-  const file = openStoreFile({
-    folder: config.stateFolder,
-    cacheBytes: config.store.cacheBytes,
-    fileBytesMax: config.store.quotaBytes,
-    env,
-    log,
-  });
+  const { file, store } = openWhole(config, env, log);
   life.onStop("store", () => file.close());
-  const store = openStoreOf(config, file, env, log);
 
   const streams = config.streams.map(({ name }) => name);
   const intake = startIntake(store, env, {
@@ -120,6 +115,21 @@ export async function startAgent(
     "the agent runs",
   );
   releaseStartMemory();
+}
+
+/** Opens the store; where its tables turn out to be damaged, once more with what can be read of it (I10). */
+function openWhole(config: AgentConfig, env: Env, log: Logger): { file: StoreFile; store: Store } {
+  const { cacheBytes, quotaBytes } = config.store;
+  for (let isAgain = false; ; isAgain = true) {
+    const file = openStoreFile({ folder: config.stateFolder, cacheBytes, fileBytesMax: quotaBytes, env, log });
+    try {
+      return { file, store: openStoreOf(config, file, env, log) };
+    } catch (error) {
+      if (!isAgain && !isFull(error)) file.setDamaged(messageOf(error));
+      file.close();
+      if (isAgain || isFull(error)) throw error;
+    }
+  }
 }
 
 function openStoreOf(config: AgentConfig, file: StoreFile, env: Env, log: Logger): Store {

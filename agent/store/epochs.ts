@@ -36,7 +36,7 @@ interface RawEpoch {
   record: Buffer;
 }
 
-function packRecord(record: EpochRecord): Uint8Array {
+export function packRecord(record: EpochRecord): Uint8Array {
   const { epoch, storeId, run, predecessor, givenUp: abandoned } = record;
   return encodeCbor([
     epoch,
@@ -47,7 +47,7 @@ function packRecord(record: EpochRecord): Uint8Array {
   ]);
 }
 
-function unpackRecord(bytes: Uint8Array): EpochRecord {
+export function unpackRecord(bytes: Uint8Array): EpochRecord {
   const [epoch, storeId, run, predecessor, abandoned] = decodeCbor(bytes) as [
     string,
     string,

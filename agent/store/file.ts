@@ -5,16 +5,30 @@
  *   store.db, damaged     is being taken over into store.db.new
  *   store.db.taken        is complete and replaces store.db, whose files go to quarantine/
  *   store.db, unreadable  goes to quarantine/ as it is; an empty store begins
+ * store.db.damaged says that a running process met damage: the next start takes over whatever the log looks like. Only
+ * damage moves a store: a full disk, or a file that cannot be opened now, leaves it where it is.
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
-import { Fault, messageOf } from "../../shared/errors.ts";
+import { codeOf, Fault, messageOf } from "../../shared/errors.ts";
 import { type Lock, takeLock } from "../../shared/lock.ts";
-import { checkpointAll, type Db, openDatabase } from "../../shared/sqlite.ts";
+import { checkpointAll, type Db, isCorrupt, isFull, isIoError, openDatabase } from "../../shared/sqlite.ts";
 import { mendWal, scanWal } from "../../shared/wal.ts";
+import { openDamaged } from "./damaged-file.ts";
 import { openQuarantine, type Quarantine, removeStore, syncFolder } from "./quarantine.ts";
 import { prepareSchema } from "./schema.ts";
 import { takeOver } from "./takeover.ts";
@@ -33,13 +47,19 @@ export interface StoreFile {
   readonly quarantine: Quarantine;
   /** What had to be done to open it, for status: null in the normal case. */
   readonly recovery: string | null;
+  /** Notes that this file met damage, so that the next start takes it over: where it lies is seldom seen at the open. */
+  setDamaged(why: string): void;
   close(): void;
 }
 
+/** A device error with less room than this is a full disk: SQLite tells a log index without room as SQLITE_IOERR. */
+const roomBytesMin = 1024 * 1024;
+
 /**
  * Opens or creates `store.db` in `folder`.
- * @throws Fault `locked` where another process has it, `too-new` where a newer version wrote it; nothing else keeps it
- * from opening, except a folder that cannot be written at all
+ * @throws Fault `locked` where another process has it, `too-new` where a newer version wrote it, `full` (retryable)
+ * where the disk has no room even for the log's index; nothing else keeps it from opening, except a folder that cannot
+ * be written at all
  */
 export function openStoreFile(options: StoreFileOptions): StoreFile {
   mkdirSync(options.folder, { recursive: true, mode: 0o750 });
@@ -47,12 +67,54 @@ export function openStoreFile(options: StoreFileOptions): StoreFile {
   const lock = takeLock(join(options.folder, "store.lock"), `the store ${path}`);
   const quarantine = openQuarantine(join(options.folder, "quarantine"));
   try {
-    const { db, recovery } = recover(path, quarantine, options);
-    return { db, quarantine, recovery, close: () => closeAll(db, lock) };
+    const { db, recovery } = withRoom(options.folder, () => recover(path, quarantine, options));
+    return { db, quarantine, recovery, setDamaged: (why) => mark(path, why), close: () => closeAll(db, lock) };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+function mark(path: string, why: string): void {
+  try {
+    writeFileSync(`${path}.damaged`, why);
+  } catch {
+    // On a full disk the damage is met again, and noted then.
+  }
+}
+
+/** On a full disk even opening needs room: the ballast makes it. Without it the store stays as it is, untouched. */
+function withRoom<T>(folder: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!lacksRoom(folder, error)) throw error;
+    rmSync(join(folder, "ballast"), { force: true });
+  }
+  try {
+    return action();
+  } catch (error) {
+    if (!lacksRoom(folder, error)) throw error;
+    throw new Fault("full", {
+      what: "the store cannot be opened",
+      why: "the disk is full",
+      remedy: "free some room; nothing of the store was touched",
+      retryable: true,
+      cause: error,
+    });
+  }
+}
+
+function lacksRoom(folder: string, error: unknown): boolean {
+  if (isFull(error)) return true;
+  const { bavail, bsize } = statfsSync(folder);
+  return isIoError(error) && bavail * bsize < roomBytesMin;
+}
+
+/** True where the file itself is the reason: its pages, its device, or its head (an error of our own, without a code). */
+function isDamage(error: unknown): boolean {
+  const code = codeOf(error);
+  return isCorrupt(error) || isIoError(error) || code === "" || code === "SQLITE_ERROR";
 }
 
 function closeAll(db: Db, lock: Lock): void {
@@ -64,12 +126,14 @@ function recover(path: string, quarantine: Quarantine, options: StoreFileOptions
   const { log, env } = options;
   // A take-over that was interrupted before it was complete begins again.
   removeStore(`${path}.new`);
+  removeStore(`${path}.copy`);
   if (existsSync(`${path}.taken`)) putInPlace(path, quarantine, options);
   const wal = `${path}-wal`;
   // A log without its store belongs to no store that could come in its place: SQLite would play it into that one.
   if (!existsSync(path) && existsSync(wal)) quarantine.keepStore(path, stampOf(env));
   const isUnclean = existsSync(wal) && statSync(wal).size > 0;
-  let why: string | undefined;
+  const marker = `${path}.damaged`;
+  let why = existsSync(marker) && existsSync(path) ? readFileSync(marker, "utf8") : undefined;
   if (isUnclean && existsSync(path)) {
     const scan = scanWal(wal);
     if (scan.losesCommits) why = `frame ${scan.firstBad} of ${scan.frames} in its log is damaged`;
@@ -78,7 +142,7 @@ function recover(path: string, quarantine: Quarantine, options: StoreFileOptions
     try {
       return { db: openChecked(path, options, isUnclean), recovery: null };
     } catch (error) {
-      if (error instanceof Fault) throw error;
+      if (error instanceof Fault || lacksRoom(options.folder, error) || !isDamage(error)) throw error;
       why = messageOf(error);
     }
   }
@@ -86,8 +150,9 @@ function recover(path: string, quarantine: Quarantine, options: StoreFileOptions
   try {
     return { db: replace(path, quarantine, options), recovery: `taken over into a new file: ${why}` };
   } catch (error) {
-    if (error instanceof Fault) throw error;
+    if (error instanceof Fault || lacksRoom(options.folder, error)) throw error;
     const kept = quarantine.keepStore(path, stampOf(env));
+    rmSync(marker, { force: true });
     log.error({ err: error, kept }, "the store cannot be read: it was put aside and an empty one begins");
     return { db: openChecked(path, options, false), recovery: `put aside as ${kept}: ${why}` };
   }
@@ -99,7 +164,14 @@ function openChecked(path: string, options: StoreFileOptions, isUnclean: boolean
     crashPoint("store without tables");
     prepareSchema(db, () => options.env.randomBytes(16));
     // The page cache may call clean what never reached the disk: nothing is accepted before this has gone through.
-    if (isUnclean && !checkpointAll(db)) throw new Error("its log cannot be written back");
+    if (isUnclean && !checkpointAll(db)) {
+      throw new Fault("locked", {
+        what: `the store ${path} is in use`,
+        why: "another program has opened it",
+        remedy: "close that program first",
+        retryable: true,
+      });
+    }
     return db;
   } catch (error) {
     db.close();
@@ -111,14 +183,9 @@ function openChecked(path: string, options: StoreFileOptions, isUnclean: boolean
 function replace(path: string, quarantine: Quarantine, options: StoreFileOptions): Db {
   const { log, env } = options;
   const copy = `${path}.copy`;
-  removeStore(copy);
-  copyFileSync(path, copy);
-  if (existsSync(`${path}-wal`)) {
-    copyFileSync(`${path}-wal`, `${copy}-wal`);
-    mendWal(`${copy}-wal`);
-  }
   try {
-    const from = openDatabase(copy, { cacheBytes: options.cacheBytes });
+    copyForReading(path, copy);
+    const from = openDamaged(copy, options.cacheBytes);
     try {
       const to = openDatabase(`${path}.new`, options);
       try {
@@ -146,11 +213,25 @@ function replace(path: string, quarantine: Quarantine, options: StoreFileOptions
   return openChecked(path, options, false);
 }
 
+/** The file under another name, where a mended copy of its log can lie beside it: a second copy would seldom fit. */
+function copyForReading(path: string, copy: string): void {
+  try {
+    linkSync(path, copy);
+  } catch {
+    // A file system without hard links, such as FAT.
+    copyFileSync(path, copy);
+  }
+  if (!existsSync(`${path}-wal`)) return;
+  copyFileSync(`${path}-wal`, `${copy}-wal`);
+  mendWal(`${copy}-wal`);
+}
+
 /** The last steps of a take-over; done again from the front where they were interrupted. */
 function putInPlace(path: string, quarantine: Quarantine, { folder, env }: StoreFileOptions): void {
   crashPoint("take-over complete");
   quarantine.keepStore(path, stampOf(env));
   crashPoint("take-over put the old store aside");
+  rmSync(`${path}.damaged`, { force: true });
   renameSync(`${path}.taken`, path);
   syncFolder(folder);
 }

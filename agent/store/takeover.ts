@@ -2,12 +2,14 @@
  * Taking a damaged store over into a new file: every block whose own CRC holds, every name that is still known, and a
  * loss record for each seq that was given out and is nowhere any more (I6, I10). The old file is read only.
  */
-import { crcHolds, lastOf } from "../../shared/block/block.ts";
-import { lossBlock } from "../../shared/block/loss.ts";
-import { gaps, type Ranges, type Span } from "../../shared/ranges.ts";
+import { codecLoss, crcHolds, lastOf } from "../../shared/block/block.ts";
+import { readLoss } from "../../shared/block/loss.ts";
+import { varintReader } from "../../shared/block/varint.ts";
+import { Fault } from "../../shared/errors.ts";
 import type { Db } from "../../shared/sqlite.ts";
-import { type BlockRow, openBlocks, pending } from "./blocks.ts";
-import { openLanes } from "./lanes.ts";
+import { type BlockRow, openBlocks } from "./blocks.ts";
+import { packRecord, unpackRecord } from "./epochs.ts";
+import { nameTheRest } from "./lost-names.ts";
 
 export interface TakenOver {
   readonly blocks: number;
@@ -16,19 +18,30 @@ export interface TakenOver {
   readonly lostReadings: number;
 }
 
-/** Tables that are copied row by row as they are, the needed ones first. */
-const plainTables = ["stream", "segment", "epoch", "lane", "edge", "cursor", "tally"] as const;
+type Row = Record<string, unknown>;
+
+/** Tables that are copied row by row, the needed ones first, with their keys. */
+const plainTables = {
+  stream: ["id"],
+  segment: ["id"],
+  epoch: ["run"],
+  lane: ["run", "stream"],
+  edge: ["run", "stream", "last"],
+  cursor: ["key"],
+  tally: ["reason"],
+} as const;
+type PlainTable = keyof typeof plainTables;
 
 /**
  * Copies what can be read of `from` into `to`, a fresh store file.
- * @param damaged told of every block whose bytes do not hold, to put them aside
- * @throws where not even the names of streams and epochs can be read: then nothing of the file can be used
+ * @param damaged told of every block that cannot be taken over, to put it aside
+ * @throws where not even the tables can be read: then nothing of the file can be used
  */
 export function takeOver(from: Db, to: Db, damaged: (row: BlockRow, bytes: Uint8Array | undefined) => void): TakenOver {
   let taken: TakenOver = { blocks: 0, readings: 0, damagedBlocks: 0, lostReadings: 0 };
   to.transaction(() => {
-    for (const table of plainTables) copyTable(from, to, table);
-    copyMeta(from, to);
+    const storeId = copyMeta(from, to);
+    for (const table of Object.keys(plainTables) as PlainTable[]) copyTable(from, to, table, storeId);
     taken = copyBlocks(from, to, damaged);
     taken = { ...taken, lostReadings: nameTheRest(to) };
   })();
@@ -36,16 +49,15 @@ export function takeOver(from: Db, to: Db, damaged: (row: BlockRow, bytes: Uint8
 }
 
 /** All rows of a table that can be read: from the front up to damage, then from the back down to it. */
-function* readable(db: Db, table: string, key: string): Iterable<Record<string, unknown>> {
-  const seen = new Set<string>();
-  const keys = key.split(", ");
+function* readable(db: Db, table: string, keys: readonly string[]): Iterable<Row> {
+  const nameOf = (row: Row): string => keys.map((column) => String(row[column])).join("/");
+  let last: string | undefined;
   for (const order of ["ASC", "DESC"]) {
     try {
       const sql = `SELECT * FROM ${table} ORDER BY ${keys.map((column) => `${column} ${order}`).join(", ")}`;
-      for (const row of db.prepare(sql).iterate() as Iterable<Record<string, unknown>>) {
-        const name = keys.map((column) => String(row[column])).join("/");
-        if (order === "DESC" && seen.has(name)) break;
-        if (order === "ASC") seen.add(name);
+      for (const row of db.prepare(sql).iterate() as Iterable<Row>) {
+        if (order === "ASC") last = nameOf(row);
+        else if (nameOf(row) === last) return;
         yield row;
       }
       return;
@@ -56,66 +68,119 @@ function* readable(db: Db, table: string, key: string): Iterable<Record<string, 
   }
 }
 
-const keysOf = {
-  stream: "id",
-  segment: "id",
-  epoch: "run",
-  lane: "run, stream",
-  edge: "run, stream, last",
-  cursor: "key",
-  tally: "reason",
-} as const;
+/** An epoch whose name is known is as good as whole; its predecessor is only there to notice a lost store. */
+function repairEpoch(row: Row, storeId: string): Row | null {
+  const { run, epoch, record } = row as { run: number; epoch: string; record: Uint8Array };
+  try {
+    const known = unpackRecord(record);
+    if (known.epoch === epoch && known.run === run) return row;
+  } catch (error) {
+    if (!(error instanceof Fault) && !(error instanceof TypeError)) throw error;
+  }
+  if (typeof epoch !== "string" || !/^[0-9a-f]{16}$/.test(epoch)) return null;
+  return { ...row, record: packRecord({ epoch, storeId, run, predecessor: null, givenUp: [] }) };
+}
 
-function copyTable(from: Db, to: Db, table: (typeof plainTables)[number]): void {
-  for (const row of readable(from, table, keysOf[table])) {
+/** A position that cannot be read is unknown: the next POSITION tells it again. */
+function repairLane(row: Row): Row {
+  const isWhole = ["journaled", "forwarded", "verified", "gone"].every((column) => isSpans(row[column]));
+  if (isWhole) return row;
+  return { ...row, journaled: "[]", forwarded: "[]", verified: "[]", gone: "[]", journal_id: null, version: 0 };
+}
+
+function isSpans(json: unknown): boolean {
+  try {
+    const spans = JSON.parse(String(json)) as { first: number; last: number }[];
+    return spans.every(({ first, last }) => Number.isSafeInteger(first) && Number.isSafeInteger(last));
+  } catch {
+    return false;
+  }
+}
+
+function copyTable(from: Db, to: Db, table: PlainTable, storeId: string): void {
+  for (const found of readable(from, table, plainTables[table])) {
+    const row = table === "epoch" ? repairEpoch(found, storeId) : table === "lane" ? repairLane(found) : found;
+    if (row === null) continue;
     const columns = Object.keys(row);
     const sql = `INSERT OR IGNORE INTO ${table}(${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
     try {
       to.prepare(sql).run(...Object.values(row));
-    } catch {
+    } catch (error) {
       // A row that a flipped bit made impossible (a text where a number belongs) is as good as unreadable.
+      if (!String((error as { code?: unknown }).code).startsWith("SQLITE_CONSTRAINT")) throw error;
     }
   }
 }
 
-/** The group and the floor go along; the store id does not, since this is a new file (DESIGN: "store id"). */
-function copyMeta(from: Db, to: Db): void {
-  for (const row of readable(from, "meta", "key")) {
+/**
+ * The group and the floor go along; the store id does not, since it names a file and this is a new one.
+ * @returns the id of the old file, of zeros where it cannot be read
+ */
+function copyMeta(from: Db, to: Db): string {
+  let storeId = "0".repeat(32);
+  for (const row of readable(from, "meta", ["key"])) {
     if (row.key === "group_id" || row.key === "floor") {
       to.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES (?,?)").run(row.key, row.value);
     }
+    if (row.key === "store_id" && /^[0-9a-f]{32}$/.test(String(row.value))) storeId = String(row.value);
   }
+  return storeId;
 }
 
 function copyBlocks(from: Db, to: Db, damaged: (row: BlockRow, bytes: Uint8Array | undefined) => void): TakenOver {
   const source = openBlocks(from);
   const target = openBlocks(to);
+  const isNamed = to.prepare("SELECT 1 FROM epoch, stream WHERE run=? AND id=?");
   let blocks = 0;
   let readings = 0;
   let damagedBlocks = 0;
-  for (const raw of readable(from, "block", "run, stream, first")) {
+  for (const raw of readable(from, "block", ["run", "stream", "first"])) {
     const row = readRow(source, raw);
     if (row === undefined) continue;
     const bytes = readBody(source, row);
-    if (bytes === undefined || !crcHolds({ crc: row.crc, bytes })) {
-      damagedBlocks++;
-      damaged(row, bytes);
-      continue;
-    }
-    try {
-      target.insert(row, bytes);
-    } catch {
+    const overlaps = (): boolean =>
+      target.holding(row.run, row.stream, lastOf(row)) !== undefined ||
+      target.holding(row.run, row.stream, row.first) !== undefined;
+    if (
+      bytes === undefined ||
+      !holds(row, bytes) ||
+      isNamed.get(row.run, row.stream) === undefined ||
+      overlaps() ||
+      !isInserted(target, row, bytes)
+    ) {
       damagedBlocks++;
       damaged(row, bytes);
       continue;
     }
     blocks++;
-    readings += row.codec === 0 ? 0 : row.count;
+    readings += row.codec === codecLoss ? 0 : row.count;
   }
   return { blocks, readings, damagedBlocks, lostReadings: 0 };
 }
 
-function readRow(source: ReturnType<typeof openBlocks>, raw: Record<string, unknown>): BlockRow | undefined {
+/** True where the bytes are whole, and are those of so many readings: the row has no CRC of its own. */
+function holds(row: BlockRow, bytes: Uint8Array): boolean {
+  if (!crcHolds({ crc: row.crc, bytes })) return false;
+  try {
+    if (row.codec === codecLoss) return readLoss(bytes).reason !== undefined;
+    return varintReader(bytes).next() === row.count;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+}
+
+function isInserted(target: ReturnType<typeof openBlocks>, row: BlockRow, bytes: Uint8Array): boolean {
+  try {
+    target.insert(row, bytes);
+    return true;
+  } catch (error) {
+    if (!String((error as { code?: unknown }).code).startsWith("SQLITE_CONSTRAINT")) throw error;
+    return false;
+  }
+}
+
+function readRow(source: ReturnType<typeof openBlocks>, raw: Row): BlockRow | undefined {
   try {
     const row = source.holding(raw.run as number, raw.stream as number, raw.first as number);
     return row !== undefined && row.count > 0 && Number.isSafeInteger(row.first) ? row : undefined;
@@ -130,53 +195,4 @@ function readBody(source: ReturnType<typeof openBlocks>, row: BlockRow): Uint8Ar
   } catch {
     return undefined;
   }
-}
-
-/** Names every seq that was given out, is not known to be journaled, and is in no row and no edge any more. */
-function nameTheRest(to: Db): number {
-  const blocks = openBlocks(to);
-  const lanes = openLanes(to, blocks);
-  const rows = to.prepare("SELECT run, stream, last, journaled, forwarded FROM lane").all() as {
-    run: number;
-    stream: number;
-    last: number;
-    journaled: string;
-    forwarded: string;
-  }[];
-  const edges = to.prepare("SELECT first, last FROM edge WHERE run=? AND stream=? AND state<>3 ORDER BY last");
-  const epochOf = to.prepare("SELECT epoch.epoch, stream.name FROM epoch, stream WHERE run=? AND id=?");
-  let lost = 0;
-  for (const { run, stream, last, journaled, forwarded } of rows) {
-    const names = epochOf.get(run, stream) as { epoch: string; name: string } | undefined;
-    if (names === undefined) continue;
-    to.prepare("UPDATE lane SET tally=?, tallied_to=0 WHERE run=? AND stream=?").run(emptyTally, run, stream);
-    const held: Span[] = [...blocks.within(run, stream, { first: 1, last: Number.MAX_SAFE_INTEGER })].map((row) => ({
-      first: row.first,
-      last: lastOf(row),
-    }));
-    const left = edges.all(run, stream) as Span[];
-    const known = [...held, ...left, ...(JSON.parse(journaled) as Ranges), ...(JSON.parse(forwarded) as Ranges)];
-    const end = known.reduce((highest, span) => Math.max(highest, span.last), last);
-    for (const gap of gaps(sorted(known), 1, end)) {
-      const place = { first: gap.first, count: gap.last - gap.first + 1, before: null, after: null, repeated: false };
-      const { bytes, ...block } = lossBlock({ reason: "corrupt", fromUs: null, toUs: null }, place);
-      blocks.insert({ ...block, run, stream, state: pending, segment: 0, minUs: null, maxUs: null }, bytes);
-      lost += place.count;
-    }
-    const lane = lanes.load(run, stream, names.name, names.epoch);
-    lanes.save(lane);
-  }
-  if (lost > 0) {
-    to.prepare(
-      `INSERT INTO tally(reason, readings) VALUES ('corrupt', ?)
-       ON CONFLICT(reason) DO UPDATE SET readings = readings + excluded.readings`,
-    ).run(lost);
-  }
-  return lost;
-}
-
-const emptyTally = JSON.stringify([0, 1, 2].map(() => ({ blocks: 0, readings: 0, bytes: 0 })));
-
-function sorted(spans: readonly Span[]): Span[] {
-  return [...spans].sort((a, b) => a.first - b.first);
 }
