@@ -9,19 +9,21 @@ import type { Outcome } from "../queue/queue.ts";
 export type Body = Outcome["body"];
 
 /**
- * Decodes an entry. A block that passed its CRC but cannot be decoded becomes a dead letter with all its bytes.
+ * Decodes an entry. A block that passed its CRC but cannot be decoded becomes a dead letter with all that a replay needs.
  * @throws Fault `too-new` for a codec that this version cannot read: a later one can, so it is no dead letter
  */
 export function bodyOf({ block, clock }: JournalEntry): Body {
   const { codec, rawBytes, bytes, first, count, repeated } = block;
+  const deadLetter = (reason: string): Body => {
+    return { kind: "dead-letter", reason, first, count, codec, rawBytes, repeated, bytes, clock };
+  };
   try {
     if (codec === codecLoss) return { kind: "loss", loss: readLoss(bytes) };
     const columns = decodeBlock(codec, rawBytes, bytes);
     if (columns.count === count) return { kind: "readings", first, columns, clock, repeated };
-    const reason = `the block holds ${columns.count} readings where its head says ${count}`;
-    return { kind: "dead-letter", reason, codec, bytes };
+    return deadLetter(`the block holds ${columns.count} readings where its head says ${count}`);
   } catch (error) {
     if (error instanceof Fault && error.code === "too-new") throw error;
-    return { kind: "dead-letter", reason: messageOf(error), codec, bytes };
+    return deadLetter(messageOf(error));
   }
 }

@@ -95,10 +95,13 @@ function* lossLines(outcome: Outcome, body: Body<"loss">, format: Format): Gener
 }
 
 function* deadLetterLines(outcome: Outcome, body: Body<"dead-letter">): Generator<string> {
-  const payload = `"codec":${body.codec},"payloadBase64":"${base64(body.bytes)}"`;
+  const { reason, first, count, codec, rawBytes, repeated, clock, bytes } = body;
+  const block = `"blockFirst":${first},"blockCount":${count},"codec":${codec},"rawBytes":${rawBytes}`;
+  const times = `"clock":"${clock.quality}","clockSegment":${clock.segment},"clockOffsetUs":${clock.offsetUs}`;
+  const tail = `${block},${times}${repeated ? ',"repeated":true' : ""},"payloadBase64":"${base64(bytes)}"`;
   for (const span of outcome.spans) {
     const seqs = `,"firstSeq":${span.first},"lastSeq":${span.last},"count":${span.last - span.first + 1}`;
-    yield `${headOf("dead-letter", outcome.lane)}${seqs},"reason":${JSON.stringify(body.reason)},${payload}}\n`;
+    yield `${headOf("dead-letter", outcome.lane)}${seqs},"reason":${JSON.stringify(reason)},${tail}}\n`;
   }
 }
 

@@ -3,6 +3,7 @@
  * crash the forwarder goes on from the positions that the engine gives back. One contract suite runs against every
  * engine and the fake.
  */
+import type { Block } from "../../shared/block/block.ts";
 import type { Columns } from "../../shared/block/columns.ts";
 import type { LossRecord } from "../../shared/block/loss.ts";
 import type { Clock } from "../../shared/protocol/messages.ts";
@@ -30,7 +31,14 @@ export interface Outcome {
         readonly repeated: boolean;
       }
     | { readonly kind: "loss"; readonly loss: LossRecord }
-    | { readonly kind: "dead-letter"; readonly reason: string; readonly codec: number; readonly bytes: Uint8Array };
+    | DeadLetter;
+}
+
+/** A block that could not be turned into readings, with all that a replay needs to try again. */
+export interface DeadLetter extends Pick<Block, "first" | "count" | "codec" | "rawBytes" | "repeated" | "bytes"> {
+  readonly kind: "dead-letter";
+  readonly reason: string;
+  readonly clock: Clock;
 }
 
 /** The forwarded ranges of a lane after a commit, and which store and run it belongs to. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { Lane, LanePosition, Outcome, Queue } from "../../gateway/queue/queue.ts";
-import { type Line, laneOf, loss, positionOf, readings } from "../fakes/outcomes.ts";
+import { deadLetter, type Line, laneOf, loss, positionOf, readings } from "../fakes/outcomes.ts";
 
 /** A queue under test that can be closed and opened again. */
 export interface QueueUnderTest {
@@ -138,12 +138,13 @@ export function queueContract(name: string, make: (t: TestContext) => QueueUnder
         { first: 1, last: 4 },
         { first: 9, last: 9 },
       ];
-      const body: Outcome["body"] = { kind: "dead-letter", reason: "no codec", codec: 9, bytes: Buffer.from("what") };
+      const body = deadLetter(4, 6);
       await queue.commit([loss(lane, spans), { lane, spans: [{ first: 5, last: 8 }], body }], []);
       const [first, second, third, ...more] = await subject.lines();
       assert.deepEqual([first?.kind, first?.firstSeq, first?.lastSeq, first?.count], ["loss", 1, 4, 4]);
       assert.deepEqual([second?.kind, second?.firstSeq, second?.reason], ["loss", 9, "quota"]);
       assert.deepEqual([third?.kind, third?.codec, third?.payloadBase64], ["dead-letter", 9, "d2hhdA=="]);
+      assert.deepEqual([third?.firstSeq, third?.lastSeq, third?.blockFirst, third?.blockCount], [5, 8, 4, 6]);
       assert.deepEqual(more, []);
     });
 

@@ -1,5 +1,5 @@
 /** Outcomes, positions and lines for tests of queues and of what writes to them. */
-import type { Lane, LanePosition, Outcome } from "../../gateway/queue/queue.ts";
+import type { DeadLetter, Lane, LanePosition, Outcome } from "../../gateway/queue/queue.ts";
 import type { Span } from "../../shared/ranges.ts";
 import type { Value } from "../../shared/reading.ts";
 
@@ -22,6 +22,12 @@ export interface Line {
   readonly reason?: string;
   readonly codec?: number;
   readonly payloadBase64?: string;
+  readonly blockFirst?: number;
+  readonly blockCount?: number;
+  readonly rawBytes?: number;
+  readonly clockSegment?: number;
+  readonly clockOffsetUs?: number;
+  readonly repeated?: boolean;
 }
 
 export const startUs = 1_767_323_045_678_901;
@@ -54,6 +60,14 @@ export function readings(lane: Lane, first: number, values: readonly Value[]): O
 
 export function loss(lane: Lane, spans: readonly Span[]): Outcome {
   return { lane, spans, body: { kind: "loss", loss: { reason: "quota", fromUs: startUs, toUs: null } } };
+}
+
+/** The body of a dead letter whose block begins at `first`. */
+export function deadLetter(first: number, count: number, change: Partial<DeadLetter> = {}): DeadLetter {
+  const bytes = Buffer.from("what");
+  const clock = { segment: 3, offsetUs: -5, quality: "corrected" } as const;
+  const block = { first, count, codec: 9, rawBytes: 310, repeated: false, bytes };
+  return { kind: "dead-letter", reason: "no codec", ...block, clock, ...change };
 }
 
 /** A position that holds the seqs from `first` to `last` as one range. */

@@ -10,7 +10,7 @@ import { gatherColumns } from "../../shared/block/gather.ts";
 import { realEnv } from "../../shared/env.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { epochsKept } from "../../shared/limits.ts";
-import { type AgentLane, agentLane, helloOf } from "../fakes/agent-lane.ts";
+import { type AgentLane, agentLane, helloOf, synced } from "../fakes/agent-lane.ts";
 import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
 import { fakeQueue, type QueueFault } from "../fakes/queue.ts";
 
@@ -198,6 +198,8 @@ test("a block that cannot be decoded becomes a dead letter with its bytes, bound
   );
   const [, , third, last] = queue.outcomes.map(({ body }) => body);
   assert.ok(third?.kind === "dead-letter" && crc32(third.bytes) === crc32(bomb));
+  assert.deepEqual([third.first, third.count, third.rawBytes, third.repeated], [16, 5, 1000, false]);
+  assert.deepEqual(third.clock, synced);
   assert.ok(last?.kind === "dead-letter" && /10 readings where its head says 7/.test(last.reason));
   assert.deepEqual(seqsOf(queue.outcomes, lane.lane).length, lane.newest());
 });

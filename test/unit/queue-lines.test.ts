@@ -7,7 +7,7 @@ import { encodeLines, lineTexts } from "../../gateway/queue/lines.ts";
 import type { Outcome } from "../../gateway/queue/queue.ts";
 import { timeFormatter } from "../../gateway/queue/times.ts";
 import { timeUsMax } from "../../shared/limits.ts";
-import { type Line, laneOf, loss, readings, startUs } from "../fakes/outcomes.ts";
+import { deadLetter, type Line, laneOf, loss, readings, startUs } from "../fakes/outcomes.ts";
 
 const schemaPath = new URL("../../gateway/queue/line.schema.json", import.meta.url);
 const schema = Compile(JSON.parse(readFileSync(schemaPath, "utf8")));
@@ -153,11 +153,24 @@ void describe("the lines of the queue", () => {
 
   void it("a dead letter carries the bytes as they came", () => {
     const bytes = Uint8Array.from({ length: 300 }, (_, i) => i);
-    const body = { kind: "dead-letter", reason: 'the block says "no"', codec: 7, bytes } as const;
+    const body = deadLetter(3, 7, { reason: 'the block says "no"', codec: 7, bytes, repeated: true });
     const [line] = linesOf({ lane, spans: [{ first: 5, last: 9 }], body });
     assert.equal(line?.count, 5);
     assert.equal(line?.reason, 'the block says "no"');
     assert.deepEqual(new Uint8Array(Buffer.from(line?.payloadBase64 ?? "", "base64")), bytes);
+  });
+
+  void it("a dead letter carries all that a replay needs", () => {
+    for (const repeated of [true, false]) {
+      const body = deadLetter(3, 7, { repeated });
+      const [line] = linesOf({ lane, spans: [{ first: 5, last: 9 }], body });
+      assert.ok(line !== undefined);
+      const { blockFirst: first, blockCount: count, codec, rawBytes, payloadBase64 } = line;
+      const bytes = Buffer.from(payloadBase64 ?? "", "base64");
+      const clock = { segment: line.clockSegment, offsetUs: line.clockOffsetUs, quality: line.clock };
+      const read = { kind: "dead-letter", reason: line.reason, first, count, codec, rawBytes, bytes, clock };
+      assert.deepEqual({ ...read, repeated: line.repeated === true }, body);
+    }
   });
 
   void it("values and times that no reading can hold are refused", () => {
