@@ -1,7 +1,7 @@
 /** The contract suite of every queue: what the forwarder relies on. It runs against each engine and against the fake. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import type { Lane, LanePosition, Outcome, Queue } from "../../gateway/queue/queue.ts";
+import type { Lane, LanePosition, Queue } from "../../gateway/queue/queue.ts";
 import { deadLetter, type Line, laneOf, loss, positionOf, readings } from "../fakes/outcomes.ts";
 
 /** A queue under test that can be closed and opened again. */
