@@ -5,10 +5,12 @@
  * header's and its checksum, which runs over all frames before it, holds.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { pageBytes as filePageBytes } from "./sqlite.ts";
 
 const headerBytes = 32;
 const frameHeadBytes = 24;
 const magicLittleEndian = 0x377f0682;
+const walFormat = 3_007_000;
 
 export interface WalScan {
   /** Frames of the current generation, the damaged ones included. */
@@ -24,6 +26,9 @@ export interface WalScan {
 
 interface Frames {
   readonly file: number;
+  readonly header: Buffer;
+  /** False where the header is damaged and `header` is what it must have been. */
+  readonly headerHolds: boolean;
   readonly pageBytes: number;
   readonly bigEndian: boolean;
   readonly count: number;
@@ -43,15 +48,49 @@ export function walChecksum(bytes: Buffer, from: readonly [number, number], bigE
   return [a, b];
 }
 
+function sumOf(header: Buffer): [number, number] {
+  return walChecksum(header.subarray(0, 24), [0, 0], (header.readUInt32BE(0) & 1) === 1);
+}
+
+function holds(header: Buffer): boolean {
+  const [a, b] = sumOf(header);
+  const magic = header.readUInt32BE(0);
+  const isMagic = (magic & 0xffff_fffe) >>> 0 === magicLittleEndian;
+  return isMagic && header.readUInt32BE(24) === a && header.readUInt32BE(28) === b;
+}
+
+/**
+ * What a damaged header must have been, from the salts of the frames: one flipped bit in it makes SQLite drop the whole
+ * log (all of 20 tries). Two places must agree on the salts, so that a file of junk is not taken for a log.
+ */
+function rebuiltHeader(file: number, damaged: Buffer): Buffer | undefined {
+  const salts = [0, 1].map((frame) => {
+    const bytes = Buffer.alloc(8);
+    readSync(file, bytes, 0, 8, headerBytes + frame * (frameHeadBytes + filePageBytes) + 8);
+    return bytes;
+  });
+  const [first, second] = salts as [Buffer, Buffer];
+  if (!first.equals(second) && !first.equals(damaged.subarray(16, 24))) return undefined;
+  const header = Buffer.alloc(headerBytes);
+  header.writeUInt32BE(magicLittleEndian, 0);
+  header.writeUInt32BE(walFormat, 4);
+  header.writeUInt32BE(filePageBytes, 8);
+  first.copy(header, 16);
+  const [a, b] = sumOf(header);
+  header.writeUInt32BE(a, 24);
+  header.writeUInt32BE(b, 28);
+  return header;
+}
+
 /** Counts the frames that carry the header's salts; undefined where the file is no WAL or holds none. */
 function openFrames(file: number): Frames | undefined {
-  const header = Buffer.alloc(headerBytes);
-  if (readSync(file, header, 0, headerBytes, 0) < headerBytes) return undefined;
-  const magic = header.readUInt32BE(0);
-  if ((magic & 0xffff_fffe) >>> 0 !== magicLittleEndian) return undefined;
-  const bigEndian = (magic & 1) === 1;
+  const found = Buffer.alloc(headerBytes);
+  if (readSync(file, found, 0, headerBytes, 0) < headerBytes) return undefined;
+  const headerHolds = holds(found);
+  const header = headerHolds ? found : rebuiltHeader(file, found);
+  if (header === undefined) return undefined;
+  const bigEndian = (header.readUInt32BE(0) & 1) === 1;
   const pageBytes = header.readUInt32BE(8);
-  if (pageBytes < 512 || pageBytes > 65_536) return undefined;
   const whole = Math.floor((fstatSync(file).size - headerBytes) / (frameHeadBytes + pageBytes));
   const head = Buffer.alloc(frameHeadBytes);
   let count = 0;
@@ -61,7 +100,7 @@ function openFrames(file: number): Frames | undefined {
     // A damaged salt must not end the search; but two frames in a row of another generation do.
     else if (i > count) break;
   }
-  return { file, pageBytes, bigEndian, count, start: walChecksum(header.subarray(0, 24), [0, 0], bigEndian) };
+  return { file, header, headerHolds, pageBytes, bigEndian, count, start: sumOf(header) };
 }
 
 /** Walks the frames with the checksum that each should carry, given the stored one of its predecessor. */
@@ -85,7 +124,7 @@ export function scanWal(path: string): WalScan {
   try {
     const frames = openFrames(file);
     if (frames === undefined) return { frames: 0, firstBad: 0, losesCommits: false };
-    let firstBad = frames.count;
+    let firstBad = frames.headerHolds ? frames.count : 0;
     let losesCommits = false;
     for (const { index, frame, holds } of walk(frames)) {
       if (!holds && firstBad === frames.count) firstBad = index;
@@ -106,8 +145,8 @@ export function mendWal(path: string): void {
   try {
     const frames = openFrames(file);
     if (frames === undefined) return;
-    const salts = Buffer.alloc(8);
-    readSync(file, salts, 0, 8, 16);
+    writeSync(file, frames.header, 0, headerBytes, 0);
+    const salts = frames.header.subarray(16, 24);
     const sum = Buffer.alloc(16);
     let running: readonly [number, number] = frames.start;
     for (const { at, frame } of walk(frames)) {

@@ -2,7 +2,7 @@
  * The store: what the agent has acknowledged, until the queue has it. It works synchronously: a commit returns after its
  * fsync. Intake appends, uplink reads and settles; both see only this contract.
  */
-import type { Block } from "../../shared/block/block.ts";
+import { type Block, lastOf } from "../../shared/block/block.ts";
 import type { Columns } from "../../shared/block/columns.ts";
 import { type EncodedBlock, encodeBlocks } from "../../shared/block/encode.ts";
 import { crashPoint } from "../../shared/crash-point.ts";
@@ -13,11 +13,12 @@ import { type Db, isFull, usedBytes } from "../../shared/sqlite.ts";
 import type { CursorMove } from "../inputs/input.ts";
 import { giveUp } from "./again.ts";
 import { appendBlocks } from "./append.ts";
-import { type BlockRow, pending, rowBytes, toBlock } from "./blocks.ts";
+import { type BlockRow, pageRows, pending, rowBytes, toBlock } from "./blocks.ts";
 import { lanesOf, openCore, type ProcessMemory, type StreamOptions } from "./core.ts";
 import { openCursors } from "./cursors.ts";
 import { readBytes, removeRows } from "./damage.ts";
 import { dropOldest, makeRoom } from "./evict.ts";
+import { refuseHoles } from "./holes.ts";
 import type { Lane } from "./lanes.ts";
 import { createMerger } from "./merge.ts";
 import type { Ballast } from "./room.ts";
@@ -193,8 +194,16 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
       for (const lane of lanesOf(core)) if (lane.name === stream && lane.epoch === epoch) return lane;
       return undefined;
     },
-    page: (lane, first) =>
-      core.blocks.page(lane.run, lane.stream, core.blocks.holding(lane.run, lane.stream, first)?.first ?? first),
+    page(lane, first) {
+      const { run, stream } = lane;
+      const rows = core.blocks.page(run, stream, core.blocks.holding(run, stream, first)?.first ?? first);
+      const tail = rows[rows.length - 1];
+      // The rows of an epoch that was given up have gone to another one.
+      if (core.live.has(run)) {
+        refuseHoles(core, lane, rows, first, tail === undefined || rows.length < pageRows ? lane.last : lastOf(tail));
+      }
+      return rows;
+    },
     block(lane, row) {
       const bytes = readBytes(core, lane, row);
       if (bytes !== undefined) return toBlock(row, bytes);
