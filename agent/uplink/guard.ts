@@ -12,8 +12,8 @@ import { batchBytesMax } from "../../shared/limits.ts";
  */
 export const pieceBytes = 16 * 1024;
 /**
- * Written bytes beyond which the client stops to read, since it waits for its own acknowledgements to leave. Below it
- * messages arrive while a batch is still going out; senders are held back by the link, long before this.
+ * Unsent bytes beyond which nothing more is read: the client acknowledges each QoS 1 message, however many of its
+ * acknowledgements wait (I8). A batch has room, so that messages arrive while it is still going out.
  */
 const unsentBytesMax = batchBytesMax + pieceBytes;
 
@@ -27,10 +27,13 @@ export interface GuardEvents {
 /** Puts a guard before a socket, which it destroys with itself. It tells no error: the socket's owner hears those. */
 export function guardSocket(socket: Duplex, rule: FrameRule, events: GuardEvents): Duplex {
   const scan = scanFrames(rule);
+  let isFull = false;
+  const flow = (): unknown => (isFull || stream.writableNeedDrain ? socket.pause() : socket.resume());
   const stream = new Duplex({
     writableHighWaterMark: unsentBytesMax,
     read() {
-      socket.resume();
+      isFull = false;
+      flow();
     },
     writev(chunks, done) {
       const rest = chunks.map(({ chunk }) => chunk as Uint8Array).filter(({ length }) => length > 0);
@@ -54,8 +57,10 @@ export function guardSocket(socket: Duplex, rule: FrameRule, events: GuardEvents
       return;
     }
     events.alive();
-    if (!stream.push(chunk)) socket.pause();
+    isFull = !stream.push(chunk);
+    flow();
   });
+  stream.on("drain", flow);
   socket.on("close", () => stream.destroy());
   return stream;
 }

@@ -22,10 +22,11 @@ export interface Gateway {
   readonly log: string[];
 }
 
-/** The real environment, with every wait of at least `fromMs` cut to a few ms, so that time-outs can be seen. */
-export function hastyEnv(fromMs: number): Env {
+/** The real environment, with every wait of `fromMs` to `toMs` cut to a few ms, so that time-outs can be seen. */
+export function hastyEnv(fromMs: number, toMs = Number.POSITIVE_INFINITY): Env {
   const env = realEnv();
-  return { ...env, after: (delayMs, action) => env.after(delayMs >= fromMs ? 5 : delayMs, action) };
+  const isCut = (delayMs: number): boolean => delayMs >= fromMs && delayMs <= toMs;
+  return { ...env, after: (delayMs, action) => env.after(isCut(delayMs) ? 5 : delayMs, action) };
 }
 
 export async function startGateway(t: TestContext, options: Partial<BrokerOptions> = {}): Promise<Gateway> {
