@@ -38,6 +38,7 @@ export interface LiveEpoch {
 /** What a process knows that its file does not: a process resumed from a snapshot of its memory goes on with it. */
 export interface ProcessMemory {
   readonly openRun: number | null;
+  readonly ownRuns: ReadonlySet<number>;
   /** By lane, the first seq of the latest block that was sent. */
   readonly sentThrough: ReadonlyMap<string, number>;
 }
@@ -56,6 +57,8 @@ export interface Core {
   readonly live: Map<number, LiveEpoch>;
   /** Run of the open epoch; null until the first append of this process. */
   openRun: number | null;
+  /** The runs that this process opened: nobody else writes under their names, even after another epoch took over. */
+  ownRuns: ReadonlySet<number>;
   /** Highest run that a gateway said it has forgotten, of this store: a new epoch must lie above it. */
   floor: number;
   /** Readings that a position first showed as journaled, since the start: for status only. */
@@ -79,7 +82,7 @@ export interface Core {
   loadLanes(): void;
 }
 
-const nothing: ProcessMemory = { openRun: null, sentThrough: new Map() };
+const nothing: ProcessMemory = { openRun: null, ownRuns: new Set(), sentThrough: new Map() };
 
 export function openCore(
   db: Db,
@@ -123,10 +126,11 @@ export function openCore(
     segments,
     live,
     openRun: resumed.openRun,
+    ownRuns: resumed.ownRuns,
     floor: 0,
     readingsDelivered: 0,
     transact(change) {
-      const openRun = core.openRun;
+      const { openRun, ownRuns } = core;
       begin.run();
       try {
         const result = change();
@@ -136,6 +140,7 @@ export function openCore(
         // SQLite rolls back by itself on some errors (FULL, IOERR); then there is nothing left to roll back.
         if (db.inTransaction) rollback.run();
         core.openRun = openRun;
+        core.ownRuns = ownRuns;
         reload();
         throw error;
       }
@@ -164,7 +169,7 @@ export function openCore(
     },
     wasSent: (row) => row.first <= (sentThrough.get(`${row.run}/${row.stream}`) ?? 0),
     quarantine,
-    memory: () => ({ openRun: core.openRun, sentThrough: new Map(sentThrough) }),
+    memory: () => ({ openRun: core.openRun, ownRuns: core.ownRuns, sentThrough: new Map(sentThrough) }),
     loadLanes() {
       // The open epoch is always in memory and lies above those that wait to be loaded: the oldest come first.
       for (const row of epochs.live(loadedEpochsMax)) if (!live.has(row.run)) load(row, undefined);
@@ -235,6 +240,7 @@ export function openEpoch(core: Core, abandoned: readonly string[]): LiveEpoch {
   const opened: LiveEpoch = { row: { run, state: 0, record }, lanes: new Map() };
   core.live.set(run, opened);
   core.openRun = run;
+  core.ownRuns = new Set([...core.ownRuns, run]);
   return opened;
 }
 

@@ -22,7 +22,10 @@ export type Applied = "applied" | "stale" | "forked";
 /** Applies a position that carries the session's nonce and its WELCOME's journal id. One transaction. */
 export function applyPosition(core: Core, lane: Lane, position: Position, change = core.transact): Applied {
   if (lane.journalId === position.journalId && position.version < lane.version) return "stale";
-  const open = isOpen(core, lane);
+  // Giving up an older epoch closes the open one without a restart. It stays this process's own: judged as a closed one,
+  // the other copy of a forked process could have written it, merged blocks would hide the edge that tells, and what
+  // this process wrote would be believed to be there.
+  const open = core.ownRuns.has(lane.run);
   const judgement = judge(position.journaled, position.forwarded, ownEdges(core, lane), open);
   const partly = partlyCovered(core, lane, position.journaled);
   return change(() => {
@@ -37,7 +40,7 @@ export function applyPosition(core: Core, lane: Lane, position: Position, change
     lane.version = position.version;
     lane.waiting = judgement.waiting;
     core.lanes.save(lane);
-    if (!open) settleEpoch(core, lane.run);
+    if (!isOpen(core, lane)) settleEpoch(core, lane.run);
     crashPoint("settle before commit");
     return "applied";
   });

@@ -119,6 +119,8 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
       if (record == null || memory === undefined) return false;
       const copy = copyOf(device);
       if (copy === undefined) return false;
+      for (const lane of device.process?.store.lanes() ?? [])
+        if (memory.ownRuns.has(lane.run)) oracle.forkedEpochs.add(lane.epoch);
       oracle.forkedEpochs.add(record.epoch);
       startDevice(world, network, copy, memory);
       return true;

@@ -170,11 +170,13 @@ export function startDevice(world: World, network: Network, device: Device, resu
 /** Ends the process on a device between two steps. */
 export function killDevice(world: World, device: Device): void {
   if (device.process === null) return;
-  const epoch = device.process.store.openRecord()?.epoch;
+  const { store } = device.process;
+  const { ownRuns } = store.memory();
+  const epochs = new Set(store.lanes().flatMap((lane) => (ownRuns.has(lane.run) ? lane.epoch : [])));
   world.trace(() => `${device.name} dies`);
   device.process.life.alive = false;
   device.process = null;
-  if (epoch !== undefined && world.oracle.forkedEpochs.has(epoch)) world.oracle.leaveResidue(epoch);
+  for (const epoch of epochs) if (world.oracle.forkedEpochs.has(epoch)) world.oracle.leaveResidue(epoch);
   if (device.db.inTransaction) device.db.exec("ROLLBACK");
 }
 

@@ -62,8 +62,8 @@ export function startFaults(sim: Simulation): Faults {
     },
     closeEpochs() {
       for (const device of devices) {
-        const epoch = device.process?.store.openRecord()?.epoch;
-        if (epoch !== undefined && world.oracle.forkedEpochs.has(epoch)) continue;
+        const isForked = device.process?.store.lanes().some((lane) => world.oracle.forkedEpochs.has(lane.epoch));
+        if (isForked === true) continue;
         killDevice(world, device);
         startDevice(world, network, device);
       }

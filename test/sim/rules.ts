@@ -43,7 +43,7 @@ export const rules: Readonly<Record<string, readonly Patch[]>> = {
   jid: [
     {
       file: "agent/uplink/state.ts",
-      find: "if (message.journalId !== state.session.journalId) return greet({ ...state, session: null }, event.nonce);",
+      find: "if (message.journalId !== state.session.journalId) return onOtherJournal(state, event.nonce, random);",
       replace: "",
     },
   ],

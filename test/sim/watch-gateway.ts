@@ -28,7 +28,7 @@ export function watchQueue(world: World, queue: FakeQueue): FakeQueue {
 }
 
 /** The last position that was told, by journal id and lane. */
-export type ToldPositions = Map<string, { version: number; text: string }>;
+export type ToldPositions = Map<string, { version: number; text: string; atMs: number }>;
 
 /**
  * A version counts every change of a position: under one journal id it never falls, and one version never has two
@@ -43,10 +43,13 @@ export function watchJournal(world: World, journal: Journal, told: ToldPositions
     const text = JSON.stringify([journaled, forwarded]);
     const before = told.get(key);
     if (before !== undefined && version > 0) {
-      if (version < before.version) world.find("VERSION-FELL", `${key} from ${before.version} to ${version}`);
+      // Answers of one group commit may leave in any order: each was true when it was made durable.
+      const isLater = world.clock.nowMs() > before.atMs;
+      if (version < before.version && isLater)
+        world.find("VERSION-FELL", `${key} from ${before.version} to ${version}`);
       if (version === before.version && text !== before.text) world.find("VERSION-TWICE", `${key} at ${version}`);
     }
-    if (version > 0) told.set(key, { version, text });
+    if (version > 0) told.set(key, { version, text, atMs: world.clock.nowMs() });
     const fault = rangesFault(journaled) ?? rangesFault(forwarded);
     if (fault !== undefined) world.find("BAD-RANGES", `${key}: ${fault}`);
     // A cut may split ranges beyond the limit; taking never does.

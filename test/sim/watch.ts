@@ -3,7 +3,6 @@
  * is given up. It also crashes the process inside a store's call where a fault asks for it.
  */
 
-import type { BlockRow } from "../../agent/store/blocks.ts";
 import type { Lane } from "../../agent/store/lanes.ts";
 import type { Store } from "../../agent/store/store.ts";
 import { decodeBlock } from "../../shared/block/decode.ts";
@@ -24,6 +23,14 @@ export interface Watched {
   crash(): CrashPoint | undefined;
   /** Ends the process by throwing. */
   die(): never;
+}
+
+interface Row {
+  readonly first: number;
+  readonly count: number;
+  readonly codec: number;
+  readonly rawBytes: number;
+  readonly bytes: Uint8Array;
 }
 
 export function watchStore(store: Store, world: World, watched: Watched): Store {
@@ -48,18 +55,18 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
       const before = oracle.lane(key(lane.name, lane.epoch));
       const successor = store.lane(lane.name, record.epoch);
       const stays = keep === "verified" ? lane.verified : lane.forwarded;
-      const rows = successor === undefined ? [] : rowsOf(store, successor);
+      const rows = successor === undefined ? [] : rowsOf(watched.db, successor);
       const moved = new Set<number>();
-      let losses: BlockRow[] = [];
+      let losses: Row[] = [];
       for (const row of rows) {
         if (row.codec === 0) losses = [...losses, row];
         else
-          idsIn(watched.db, row).forEach((id, i) => {
+          idsIn(row).forEach((id, i) => {
             oracle.name(key(lane.name, record.epoch), row.first + i, id);
             moved.add(id);
           });
       }
-      const stay = [...rowsOf(store, lane), ...stays];
+      const stay = [...rowsOf(watched.db, lane), ...stays];
       nameLosses(
         oracle,
         key(lane.name, record.epoch),
@@ -105,30 +112,23 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
   };
 }
 
-function holds(spans: readonly (Span | BlockRow)[], seq: number): boolean {
+function holds(spans: readonly (Span | Row)[], seq: number): boolean {
   return spans.some((span) => span.first <= seq && seq <= ("last" in span ? span.last : span.first + span.count - 1));
 }
 
-function rowsOf(store: Store, lane: Lane): BlockRow[] {
-  const rows: BlockRow[] = [];
-  for (let from = 1; ; ) {
-    const page = store.page(lane, from);
-    const tail = page[page.length - 1];
-    if (tail === undefined) return rows;
-    rows.push(...page);
-    from = tail.first + tail.count;
-  }
+/** Read from the file: the lane may have been given up, and then the store says nothing of it any more. */
+function rowsOf(db: Db, lane: Lane): Row[] {
+  return db
+    .prepare(
+      `SELECT first, count, codec, raw_bytes AS rawBytes, coalesce(block.bytes, body.bytes) AS bytes
+       FROM block LEFT JOIN body ON body.id = block.body WHERE run=? AND stream=? ORDER BY first`,
+    )
+    .all(lane.run, lane.stream) as Row[];
 }
 
-function idsIn(db: Db, row: BlockRow): number[] {
-  const bytes = db
-    .prepare(
-      "SELECT coalesce(block.bytes, body.bytes) FROM block LEFT JOIN body ON body.id = block.body WHERE run=? AND stream=? AND first=?",
-    )
-    .pluck()
-    .get(row.run, row.stream, row.first) as Uint8Array;
+function idsIn(row: Row): number[] {
   try {
-    return decodeBlock(row.codec, row.rawBytes, bytes).values.slice(0, row.count) as number[];
+    return decodeBlock(row.codec, row.rawBytes, row.bytes).values.slice(0, row.count) as number[];
   } catch {
     return [];
   }
@@ -138,7 +138,7 @@ function idsIn(db: Db, row: BlockRow): number[] {
 function nameLosses(
   oracle: Oracle,
   lane: string,
-  losses: readonly BlockRow[],
+  losses: readonly Row[],
   lost: readonly (readonly [number, Ids])[],
 ): void {
   const names = [...lost].sort(([a], [b]) => a - b);
