@@ -76,6 +76,37 @@ export function union(ranges: Ranges, added: Ranges): Ranges {
   return result;
 }
 
+/**
+ * The same seqs in at most `countMax` ranges, as far as that is possible by closing seams that nobody can judge: those
+ * at which a chain is unknown. The end of what was joined so is unknown as well, because it must not vouch for a part
+ * that its chain was perhaps not computed over: an agent then takes it for no verdict, never for agreement. Seams that
+ * cost the fewest known ends are closed first, and nothing is closed where the ranges are few enough.
+ */
+export function withinCount(ranges: Ranges, countMax: number): Ranges {
+  let result = ranges;
+  while (result.length > countMax) {
+    const at = cheapestSeam(result);
+    if (at === undefined) break;
+    const [left, right] = result.slice(at, at + 2) as [Range, Range];
+    const joined: Range = { first: left.first, last: right.last, before: left.before, after: null };
+    result = [...result.slice(0, at), joined, ...result.slice(at + 2)];
+  }
+  return result;
+}
+
+/** Index of the range left of the unknown seam whose closing loses the fewest known ends; undefined where there is none. */
+function cheapestSeam(ranges: Ranges): number | undefined {
+  let found: number | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (let at = 0; at + 1 < ranges.length; at++) {
+    const [left, right] = ranges.slice(at, at + 2) as [Range, Range];
+    if (left.last + 1 !== right.first || (left.after !== null && right.before !== null)) continue;
+    const cost = Number(left.after !== null) + Number(right.after !== null);
+    if (cost < least) [found, least] = [at, cost];
+  }
+  return found;
+}
+
 /** The part of a block or range that lies in `span`: a chain survives only at an end that stays. */
 export function clip(range: Range, span: Span): Range {
   return {
@@ -86,13 +117,17 @@ export function clip(range: Range, span: Span): Range {
   };
 }
 
-/** The ranges without `cut`; the chains at its own ends become the ends of what stays. */
+/**
+ * The ranges without `cut`; the chains at its own ends become the ends of what stays. The end of a range that was joined
+ * over an unknown seam is null, and so the part before the cut gets none either.
+ */
 export function subtract(ranges: Ranges, cut: Range): Ranges {
   return ranges.flatMap((range) => {
     if (range.last < cut.first || cut.last < range.first) return [range];
     const kept: Range[] = [];
     if (range.first < cut.first) {
-      kept.push({ first: range.first, last: cut.first - 1, before: range.before, after: cut.before });
+      const after = range.after === null ? null : cut.before;
+      kept.push({ first: range.first, last: cut.first - 1, before: range.before, after });
     }
     if (cut.last < range.last) {
       kept.push({ first: cut.last + 1, last: range.last, before: cut.after, after: range.after });

@@ -4,7 +4,8 @@
  * settle they lag behind (I5).
  */
 import { lastOf } from "../../shared/block/block.ts";
-import { add, clip, gaps, type Ranges, type Span } from "../../shared/ranges.ts";
+import { rangesMax } from "../../shared/limits.ts";
+import { add, clip, gaps, type Ranges, type Span, withinCount } from "../../shared/ranges.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 import type { Lane, LanePosition } from "../queue/queue.ts";
 
@@ -37,7 +38,9 @@ export function planCommit(entries: readonly JournalEntry[], forwardedOf: (lane:
     const forwarded = known?.position.forwarded ?? forwardedOf(lane);
     const range = { first: block.first, last: lastOf(block), before: block.before, after: block.after };
     const spans = gaps(forwarded, range.first, range.last);
-    const after = spans.reduce((ranges, span) => add(ranges, clip(range, span)), forwarded);
+    const filled = spans.reduce((ranges, span) => add(ranges, clip(range, span)), forwarded);
+    // Closed here, where the queue keeps it: an agent forgets the edges inside a forwarded range, so none may come back.
+    const after = withinCount(filled, rangesMax);
     const isChanged = spans.length > 0 || known?.isChanged === true;
     lanes.set(key, { position: { lane, storeId, run, forwarded: after }, isChanged });
     if (spans.length > 0) open.push({ entry, spans });

@@ -4,7 +4,7 @@
  */
 import type { Chain } from "../../shared/chain.ts";
 import { rangesMax } from "../../shared/limits.ts";
-import { add, clip, gaps, type Range, type Ranges, type Span } from "../../shared/ranges.ts";
+import { add, clip, gaps, type Range, type Ranges, type Span, withinCount } from "../../shared/ranges.ts";
 
 /** What of a block's head the judgement needs. */
 export interface Candidate {
@@ -44,7 +44,8 @@ export function judge(journaled: Ranges, forwarded: Ranges, head: Candidate, isL
   const [gap] = fill;
   if (gap === undefined) return { kind: "held" };
   if (!isLoss && (gap.first !== block.first || gap.last !== block.last)) return { kind: "partly" };
-  const ranges = fill.reduce((sum, span) => add(sum, clip(block, span)), journaled);
+  const filled = fill.reduce((sum, span) => add(sum, clip(block, span)), journaled);
+  const ranges = withinCount(filled, rangesMax);
   return ranges.length > rangesMax ? { kind: "fragmented" } : { kind: "taken", fill, ranges };
 }
 

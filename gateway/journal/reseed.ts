@@ -3,7 +3,8 @@
  * still waits here, under a new journal id. The same serves a new journal, a damaged row and a queue that lost records:
  * whatever neither side can show is missing, and what is missing comes again.
  */
-import { add, beyond, clip, gaps, type Ranges } from "../../shared/ranges.ts";
+import { rangesMax } from "../../shared/limits.ts";
+import { add, beyond, clip, gaps, type Ranges, withinCount } from "../../shared/ranges.ts";
 import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
 import { type LaneRow, laneKey } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
@@ -75,7 +76,8 @@ function withWaiting(tables: Tables, seeds: ReadonlyMap<number, Ranges>): Map<nu
       unusable.push(id);
       continue;
     }
-    sum.ranges = open.reduce((all, span) => add(all, clip(range, span)), sum.ranges);
+    const filled = open.reduce((all, span) => add(all, clip(range, span)), sum.ranges);
+    sum.ranges = withinCount(filled, rangesMax);
     sum.count++;
   }
   for (const id of unusable) tables.entries.remove(id);

@@ -4,7 +4,18 @@ import { type LossReason, lossBlock } from "../../shared/block/loss.ts";
 import { Fault } from "../../shared/errors.ts";
 import { rangesMax } from "../../shared/limits.ts";
 import type { Batch, Clock, NackReason } from "../../shared/protocol/messages.ts";
-import { add, beyond, clip, gaps, type Range, type Span, sizeOf, subtract, union } from "../../shared/ranges.ts";
+import {
+  add,
+  beyond,
+  clip,
+  gaps,
+  type Range,
+  type Span,
+  sizeOf,
+  subtract,
+  union,
+  withinCount,
+} from "../../shared/ranges.ts";
 import type { Lane, LanePosition } from "../queue/queue.ts";
 import { judge } from "./dedupe.ts";
 import type { Answer, JournalEntry, LaneState, Refusal } from "./journal.ts";
@@ -140,7 +151,8 @@ export function declare(tables: Tables, lane: Lane, spans: readonly Span[], reas
   const known = [{ first: knownEnd(row) + 1, last: Number.MAX_SAFE_INTEGER }];
   const open = beyond(beyond(merged(spans), known), row.journaled).filter((span) => span.last >= 1);
   if (open.length === 0) return 0;
-  const journaled = open.reduce((ranges, span) => add(ranges, { ...span, before: null, after: null }), row.journaled);
+  const filled = open.reduce((ranges, span) => add(ranges, { ...span, before: null, after: null }), row.journaled);
+  const journaled = withinCount(filled, rangesMax);
   if (journaled.length > rangesMax) {
     throw new Fault("too-large", {
       what: `${open.length} gaps cannot be filled at once`,

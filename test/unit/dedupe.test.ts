@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { judge } from "../../gateway/journal/dedupe.ts";
 import type { Chain } from "../../shared/chain.ts";
 import { rangesMax } from "../../shared/limits.ts";
-import { add, type Ranges } from "../../shared/ranges.ts";
+import { add, covers, type Ranges } from "../../shared/ranges.ts";
 
 const seqs = 24;
 
@@ -121,5 +121,8 @@ test("I8: a block that would open one range too many is refused, one that closes
   const verdict = judge(journaled, [], hole, false);
   assert.ok(verdict.kind === "taken");
   const loss = { first: 1, count: 10 * rangesMax, before: null, after: null };
-  assert.equal(judge(journaled, [], loss, true).kind, "fragmented", "its trimmed pieces would not join");
+  const filled = judge(journaled, [], loss, true);
+  assert.ok(filled.kind === "taken", "a loss record that only closes holes is never refused");
+  assert.equal(filled.ranges.length, rangesMax);
+  assert.ok(covers(filled.ranges, 1, 10 * rangesMax));
 });

@@ -16,6 +16,7 @@ import {
   subtract,
   touches,
   union,
+  withinCount,
 } from "../../shared/ranges.ts";
 
 const max = 40;
@@ -112,6 +113,66 @@ test("what was cut and comes again joins to what was there before", () => {
   const whole: Range = { first: 1, last: 9, before: "a", after: "b" };
   const cut: Range = { first: 4, last: 6, before: "c", after: "d" };
   assert.deepEqual(add(subtract([whole], cut), cut), [whole]);
+});
+
+test("I8: too many ranges are joined over unknown seams only, as few as needed, and no joined end is known", () => {
+  fc.assert(
+    fc.property(ranges, fc.integer({ min: 1, max: 12 }), (all, countMax) => {
+      const fewer = withinCount(all, countMax);
+      assert.deepEqual(setOf(fewer), setOf(all));
+      const closable = all.filter((one, at) => {
+        const next = all[at + 1];
+        return next?.first === one.last + 1 && (one.after === null || next.before === null);
+      }).length;
+      // A closed seam makes the next one unknown, but never fewer than the unknown ones can be closed.
+      if (all.length <= countMax) assert.equal(fewer, all);
+      else assert.ok(fewer.length >= countMax && fewer.length <= Math.max(countMax, all.length - closable));
+      for (const one of fewer) {
+        const parts = all.filter((part) => part.first >= one.first && part.last <= one.last);
+        assert.equal(one.before, parts[0]?.before);
+        if (parts.length > 1) assert.equal(one.after, null);
+        else assert.deepEqual([one], parts);
+      }
+    }),
+    { numRuns: 1000, seed: 1 },
+  );
+});
+
+test("closing seams keeps the most known ends", () => {
+  const all: Ranges = [
+    { first: 1, last: 5, before: "a", after: "b" },
+    { first: 6, last: 7, before: null, after: null },
+    { first: 8, last: 9, before: null, after: null },
+    { first: 10, last: 12, before: "c", after: "d" },
+  ];
+  const spans = (countMax: number) => withinCount(all, countMax).map(({ first, last, after }) => [first, last, after]);
+  assert.deepEqual(spans(3), [
+    [1, 5, "b"],
+    [6, 9, null],
+    [10, 12, "d"],
+  ]);
+  assert.deepEqual(spans(2), [
+    [1, 9, null],
+    [10, 12, "d"],
+  ]);
+  assert.deepEqual(spans(1), [[1, 12, null]]);
+});
+
+test("a seam where both chains are known and differ is never closed", () => {
+  const all: Ranges = [
+    { first: 1, last: 5, before: "a", after: "b" },
+    { first: 6, last: 7, before: "x", after: "y" },
+  ];
+  assert.equal(withinCount(all, 1), all);
+});
+
+test("what is left of a range that was joined over an unknown seam gets no chain by a cut", () => {
+  const joined: Range = { first: 1, last: 9, before: "a", after: null };
+  const cut: Range = { first: 4, last: 6, before: "c", after: "d" };
+  assert.deepEqual(subtract([joined], cut), [
+    { first: 1, last: 3, before: "a", after: null },
+    { first: 7, last: 9, before: "d", after: null },
+  ]);
 });
 
 test("ranges from outside that are unsorted, overlapping, empty or no seqs are refused", () => {
