@@ -105,8 +105,8 @@ function lay(folder: string): Promise<Line> {
     folder,
     agentName,
     gateway: () => ({ queue: { segmentAge: "5s", segmentBytes: "1MB" } }),
-    agent: ({ http, link }) => ({
-      gateway: { urls: [`mqtt://127.0.0.1:${link}`] },
+    agent: ({ http, link }, passwordFile) => ({
+      gateway: { urls: [`mqtt://127.0.0.1:${link}`], passwordFile },
       streams: Object.values(streams).map((name) => ({ name, policy: "reject" })),
       inputs: {
         http: { listen: `127.0.0.1:${http}`, stream: streams.sent },

@@ -3,7 +3,7 @@
  * loopback. Either can be stopped or killed and started again at the same place.
  */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -64,7 +64,7 @@ export interface Line {
 export interface LineOptions {
   readonly folder: string;
   readonly agentName?: string;
-  readonly agent?: (ports: Ports) => object;
+  readonly agent?: (ports: Ports, passwordFile: string) => object;
   readonly gateway?: (ports: Ports) => object;
 }
 
@@ -78,6 +78,7 @@ export async function layLine({ folder, agentName = "demo", agent, gateway }: Li
   for (const state of [agentState, gatewayState]) mkdirSync(state, { recursive: true, mode: 0o750 });
   const gatewayConfig = join(folder, "gateway.yaml");
   const agentConfig = join(folder, "agent.yaml");
+  const passwordFile = join(folder, "agent.password");
   writeFileSync(
     gatewayConfig,
     stringify({
@@ -93,16 +94,14 @@ export async function layLine({ folder, agentName = "demo", agent, gateway }: Li
     stringify({
       name: agentName,
       stateFolder: agentState,
-      gateway: { urls: [`mqtt://127.0.0.1:${mqtt}`] },
+      gateway: { urls: [`mqtt://127.0.0.1:${mqtt}`], passwordFile },
       inputs: { http: { listen: `127.0.0.1:${http}` }, host: { enabled: false } },
       admin: { listen: `127.0.0.1:${agentAdmin}` },
-      ...agent?.(ports),
+      ...agent?.(ports, passwordFile),
     }),
   );
-  if (!existsSync(join(agentState, "password"))) {
-    const { stdout } = await command(gatewayScript, ["agent", "add", agentName, "--config", gatewayConfig]);
-    writeFileSync(join(agentState, "password"), stdout, { mode: 0o600 });
-  }
+  const { stdout } = await command(gatewayScript, ["agent", "add", agentName, "--config", gatewayConfig]);
+  writeFileSync(passwordFile, stdout, { mode: 0o600 });
   return {
     folder,
     queueFolder,

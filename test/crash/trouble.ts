@@ -51,7 +51,10 @@ export async function openTrouble(t: TestContext, options: TroubleOptions = {}):
     folder: options.folder ?? testFolder(t),
     agentName,
     gateway: (ports) => ({ queue: { segmentAge: "300ms", segmentBytes: "64kB" }, ...options.gateway?.(ports) }),
-    agent: (ports) => ({ streams: [{ name: stream, policy: "reject" }], ...options.agent?.(ports) }),
+    agent: (ports, passwordFile) => ({
+      streams: [{ name: stream, policy: "reject" }],
+      ...options.agent?.(ports, passwordFile),
+    }),
   });
   const memory = openMemory();
   const producers: Producers[] = [];
