@@ -31,6 +31,8 @@ export interface GatewayStatus {
   readonly deadLetters: number;
   readonly lost: Readonly<Record<string, number>>;
   readonly refused: Readonly<Record<string, number>>;
+  /** What ingress alarmed about since the start, by kind. */
+  readonly alarms: Readonly<Record<string, number>>;
   /** What agents reported that nobody holds any more. */
   readonly reports: readonly { kind: string; agent: string; stream: string; epoch: string; seqs: number }[];
 }
@@ -68,6 +70,7 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
     deadLetters: forwarding.deadLetters,
     lost: forwarding.lost,
     refused: ingress.counters.nacks,
+    alarms: ingress.counters.alarms,
     reports: journal.reports().map(({ kind, lane, spans }) => ({ kind, ...lane, seqs: sizeOf(spans) })),
   };
 }
@@ -99,6 +102,7 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["forwarded", `${countText(status.forwardedReadings)} readings since the start`],
     ["lost", some(status.lost)],
     ["refused", some(status.refused)],
+    ["alarms", some(status.alarms)],
   ];
   const width = Math.max(...lines.map(([key]) => key.length));
   for (const [key, text] of lines) voice.say(`${key.padEnd(width)}  ${text}`);
@@ -138,6 +142,12 @@ export function addGatewayMetrics(registry: Registry, sources: StatusSources): v
     help: "NACKs sent since the start, by reason.",
     labels: ["reason"],
     read: () => Object.entries(ingress.counters.nacks).map(([reason, value]) => ({ labels: { reason }, value })),
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_alarms_total",
+    help: "What agents did that a person should know since the start, by kind.",
+    labels: ["kind"],
+    read: () => Object.entries(ingress.counters.alarms).map(([kind, value]) => ({ labels: { kind }, value })),
   });
   addCounter(registry, {
     name: "holdfast_gateway_forwarded_readings_total",

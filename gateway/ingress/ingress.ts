@@ -12,6 +12,7 @@ import type { Ask, Batch, DownMessage, Hello, Message, NackReason } from "../../
 import { protocolVersion } from "../../shared/protocol/messages.ts";
 import type { Answer, Journal, LaneState, Refusal } from "../journal/journal.ts";
 import { blockFault } from "./check-block.ts";
+import { openSeldom } from "./seldom.ts";
 import { openSessions } from "./sessions.ts";
 
 export interface IngressOptions {
@@ -26,11 +27,15 @@ export interface IngressOptions {
   readonly codecs: readonly number[];
   readonly env: Env;
   readonly log: Logger;
-  /** Something a person should know: an agent of another group, a fork, a block that cannot be taken. */
+  /**
+   * Something a person should know: an agent of another group, a fork, a block that cannot be taken. Called at most once
+   * a minute per kind and agent; the counters count all.
+   */
   readonly alarm: (kind: IngressAlarm, agent: string, detail: string) => void;
 }
 
-export type IngressAlarm = "other-group" | "conflict" | "malformed" | "unsupported" | "journal-lost";
+export const ingressAlarms = ["other-group", "conflict", "malformed", "unsupported", "journal-lost"] as const;
+export type IngressAlarm = (typeof ingressAlarms)[number];
 
 /** Totals since the start, for status and metrics. */
 export interface IngressCounters {
@@ -42,6 +47,7 @@ export interface IngressCounters {
   readonly readings: number;
   readonly bytes: number;
   readonly nacks: Readonly<Record<NackReason, number>>;
+  readonly alarms: Readonly<Record<IngressAlarm, number>>;
 }
 
 export interface Ingress {
@@ -50,18 +56,14 @@ export interface Ingress {
   readonly counters: IngressCounters;
 }
 
-/** One log line per agent and this time for what an agent can repeat at will. */
-const logIntervalMs = 60_000;
-/** Agents whose last line is kept in mind. */
-const loggedAgentsMax = 4096;
 /** A group or a version does not change by itself. */
 const refusedRetryMs = 60_000;
 const failedRetryMs = 5_000;
 
 export function startIngress(options: IngressOptions): Ingress {
-  const { journal, codecs, env, log, alarm } = options;
+  const { journal, codecs, env, log } = options;
   const sessions = openSessions();
-  const loggedMs = new Map<string, number>();
+  const mayTell = openSeldom(env);
   const nacks: Record<NackReason, number> = {
     "too-large": 0,
     busy: 0,
@@ -74,7 +76,13 @@ export function startIngress(options: IngressOptions): Ingress {
     expired: 0,
     "other-group": 0,
   };
-  const counters = { hellos: 0, asks: 0, batches: 0, blocks: 0, readings: 0, bytes: 0, nacks };
+  const alarms = Object.fromEntries(ingressAlarms.map((kind) => [kind, 0])) as Record<IngressAlarm, number>;
+  const counters = { hellos: 0, asks: 0, batches: 0, blocks: 0, readings: 0, bytes: 0, nacks, alarms };
+
+  function alarm(kind: IngressAlarm, agent: string, detail: string): void {
+    alarms[kind]++;
+    if (mayTell(kind, agent)) options.alarm(kind, agent, detail);
+  }
 
   function send(agent: string, message: DownMessage): void {
     if (message.type === "nack") nacks[message.reason]++;
@@ -179,11 +187,7 @@ export function startIngress(options: IngressOptions): Ingress {
   }
 
   function logSeldom(agent: string, error: unknown, text: string): void {
-    const nowMs = env.monoMs();
-    if (nowMs - (loggedMs.get(agent) ?? Number.NEGATIVE_INFINITY) < logIntervalMs) return;
-    if (loggedMs.size >= loggedAgentsMax) loggedMs.clear();
-    loggedMs.set(agent, nowMs);
-    log.warn({ agent, err: error }, text);
+    if (mayTell(text, agent)) log.warn({ agent, err: error }, text);
   }
 
   /** The message, or undefined where it was refused. Without its nonce an agent would ignore the answer: none is sent. */

@@ -55,6 +55,7 @@ const roomCheckMs = 5_000;
 export async function openSqliteJournal(options: SqliteJournalOptions): Promise<Journal> {
   const { place, env, quotaBytes, queue, log } = options;
   const file = openJournalFile(options);
+  const idAtOpen = file.journalId();
   const listeners = new Set<() => void>();
   const forgetting = new Map<string, Forgetting>();
   let roomLeftBytes = 0;
@@ -117,12 +118,21 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
     return renewing;
   }
 
+  /**
+   * An agent has seen a later position. Under an id that was made while this process ran none can have been taken back:
+   * then it is wrong, and believing it would cost a walk over all lanes, and a question by every agent, each time (I8).
+   */
+  async function wentBack(lane: Lane, seen: number): Promise<void> {
+    if (file.journalId() !== idAtOpen) return;
+    log.error({ ...lane, seen }, "an agent has seen a later position: the journal went back");
+    await renewOnce();
+  }
+
   async function ask(agent: string, entry: AskEntry): Promise<Answer> {
     const lane = { agent, stream: entry.stream, epoch: entry.epoch };
     const version = (): number => file.tables().lanes.find(lane)?.version ?? 0;
     if (entry.version > file.reading(version)) {
-      log.error({ ...lane, seen: entry.version }, "an agent has seen a later position: the journal went back");
-      await renewOnce();
+      await wentBack(lane, entry.version);
     }
     try {
       return await commits.run(0, () => {
