@@ -113,7 +113,9 @@ function* walk(frames: Frames): Iterable<{ index: number; at: number; frame: Buf
     readSync(frames.file, frame, 0, frameBytes, at);
     sum = walChecksum(frame.subarray(0, 8), sum, frames.bigEndian);
     sum = walChecksum(frame.subarray(frameHeadBytes), sum, frames.bigEndian);
-    const holds = frame.readUInt32BE(16) === sum[0] && frame.readUInt32BE(20) === sum[1];
+    // The checksum does not cover the salts, but SQLite ends its reading at a frame that has others.
+    const isOwn = frame.compare(frames.header, 16, 24, 8, 16) === 0;
+    const holds = isOwn && frame.readUInt32BE(16) === sum[0] && frame.readUInt32BE(20) === sum[1];
     yield { index, at, frame, holds };
   }
 }
@@ -138,9 +140,12 @@ export function scanWal(path: string): WalScan {
 
 /**
  * Gives every frame of the current generation the salts and the checksum that SQLite expects, so that it reads them all.
- * Only for a copy: the pages in damaged frames are still damaged, and each block must be judged by its own CRC.
+ * Only for a copy: the pages in damaged frames are still damaged, and each block must be judged by its own CRC. But for
+ * the first page, which holds the names of all tables: one flipped bit there hides everything, and an earlier version of
+ * it says the same to a reader.
+ * @param firstPage the first page of the main file, absent where it has none yet
  */
-export function mendWal(path: string): void {
+export function mendWal(path: string, firstPage?: Uint8Array): void {
   const file = openSync(path, "r+");
   try {
     const frames = openFrames(file);
@@ -149,7 +154,20 @@ export function mendWal(path: string): void {
     const salts = frames.header.subarray(16, 24);
     const sum = Buffer.alloc(16);
     let running: readonly [number, number] = frames.start;
+    let storedBefore: readonly [number, number] = frames.start;
+    let good = firstPage;
     for (const { at, frame } of walk(frames)) {
+      const stored = [frame.readUInt32BE(16), frame.readUInt32BE(20)] as const;
+      if (frame.readUInt32BE(0) === 1) {
+        const head = walChecksum(frame.subarray(0, 8), storedBefore, frames.bigEndian);
+        const [a, b] = walChecksum(frame.subarray(frameHeadBytes), head, frames.bigEndian);
+        if (a === stored[0] && b === stored[1]) good = Buffer.from(frame.subarray(frameHeadBytes));
+        else if (good !== undefined) {
+          frame.set(good, frameHeadBytes);
+          writeSync(file, good, 0, good.length, at + frameHeadBytes);
+        }
+      }
+      storedBefore = stored;
       running = walChecksum(frame.subarray(0, 8), running, frames.bigEndian);
       running = walChecksum(frame.subarray(frameHeadBytes), running, frames.bigEndian);
       salts.copy(sum, 0);

@@ -9,11 +9,14 @@
  * damage moves a store: a full disk, or a file that cannot be opened now, leaves it where it is.
  */
 import {
+  closeSync,
   copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -26,7 +29,7 @@ import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { codeOf, Fault, messageOf } from "../../shared/errors.ts";
 import { type Lock, takeLock } from "../../shared/lock.ts";
-import { checkpointAll, type Db, isCorrupt, isFull, isIoError, openDatabase } from "../../shared/sqlite.ts";
+import { checkpointAll, type Db, isCorrupt, isFull, isIoError, openDatabase, pageBytes } from "../../shared/sqlite.ts";
 import { mendWal, scanWal } from "../../shared/wal.ts";
 import { openDamaged } from "./damaged-file.ts";
 import { openQuarantine, type Quarantine, removeStore, syncFolder } from "./quarantine.ts";
@@ -223,7 +226,11 @@ function copyForReading(path: string, copy: string): void {
   }
   if (!existsSync(`${path}-wal`)) return;
   copyFileSync(`${path}-wal`, `${copy}-wal`);
-  mendWal(`${copy}-wal`);
+  const main = openSync(copy, "r");
+  const page = Buffer.alloc(pageBytes);
+  const hasPage = readSync(main, page, 0, pageBytes, 0) === pageBytes;
+  closeSync(main);
+  mendWal(`${copy}-wal`, hasPage ? page : undefined);
 }
 
 /** The last steps of a take-over; done again from the front where they were interrupted. */

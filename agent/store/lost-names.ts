@@ -12,8 +12,12 @@ import { type EdgeTable, openEdges, placeOnly } from "./edges.ts";
 import { openEpochs } from "./epochs.ts";
 import { type Lane, openLanes } from "./lanes.ts";
 
-/** @returns the number of readings that had to be named lost */
-export function nameTheRest(to: Db): number {
+/**
+ * Must run inside a transaction.
+ * @param ends by "run/stream", seqs that were given out for certain
+ * @returns the number of readings that had to be named lost
+ */
+export function nameTheRest(to: Db, ends: ReadonlyMap<string, number>): number {
   const blocks = openBlocks(to);
   const lanes = openLanes(to, blocks);
   const edges = openEdges(to);
@@ -30,7 +34,8 @@ export function nameTheRest(to: Db): number {
   for (const { run, stream, epoch, name } of rows) {
     forgetTally.run(emptyTally, run, stream);
     const lane = lanes.load(run, stream, name, epoch);
-    lane.last = Math.max(lane.last, lastSeqs.get(`${epoch}/${name}`) ?? 0);
+    const toldLast = Math.max(lastSeqs.get(`${epoch}/${name}`) ?? 0, ends.get(`${run}/${stream}`) ?? 0);
+    lane.last = Math.max(lane.last, toldLast);
     lost += nameLane(blocks, edges, lane);
     lanes.save(lanes.load(run, stream, name, epoch));
   }

@@ -2,10 +2,11 @@
  * Taking a damaged store over into a new file: every block whose own CRC holds, every name that is still known, and a
  * loss record for each seq that was given out and is nowhere any more (I6, I10). The old file is read only.
  */
-import { codecLoss, crcHolds, lastOf } from "../../shared/block/block.ts";
+import { codecColumns, codecColumnsZstd, codecLoss, crcHolds, lastOf } from "../../shared/block/block.ts";
 import { readLoss } from "../../shared/block/loss.ts";
 import { varintReader } from "../../shared/block/varint.ts";
 import { Fault } from "../../shared/errors.ts";
+import { blockReadingsMax } from "../../shared/limits.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import { type BlockRow, openBlocks } from "./blocks.ts";
 import { packRecord, unpackRecord } from "./epochs.ts";
@@ -19,6 +20,9 @@ export interface TakenOver {
 }
 
 type Row = Record<string, unknown>;
+
+/** Stands for the id of a store whose head cannot be read. */
+const noStore = "0".repeat(32);
 
 /** Tables that are copied row by row, the needed ones first, with their keys. */
 const plainTables = {
@@ -41,9 +45,18 @@ export function takeOver(from: Db, to: Db, damaged: (row: BlockRow, bytes: Uint8
   let taken: TakenOver = { blocks: 0, readings: 0, damagedBlocks: 0, lostReadings: 0 };
   to.transaction(() => {
     const storeId = copyMeta(from, to);
-    for (const table of Object.keys(plainTables) as PlainTable[]) copyTable(from, to, table, storeId);
-    taken = copyBlocks(from, to, damaged);
-    taken = { ...taken, lostReadings: nameTheRest(to) };
+    for (const table of Object.keys(plainTables) as PlainTable[]) copyTable(from, to, table, storeId ?? noStore);
+    if (storeId === undefined && to.prepare("SELECT 1 FROM epoch").get() === undefined) {
+      throw new Error("neither its head nor its epochs can be read");
+    }
+    // A damaged block still tells which seqs it held, and the newest ones may stand nowhere else.
+    const ends = new Map<string, number>();
+    taken = copyBlocks(from, to, (row, bytes) => {
+      const key = `${row.run}/${row.stream}`;
+      if (row.count <= blockReadingsMax) ends.set(key, Math.max(ends.get(key) ?? 0, lastOf(row)));
+      damaged(row, bytes);
+    });
+    taken = { ...taken, lostReadings: nameTheRest(to, ends) };
   })();
   return taken;
 }
@@ -114,10 +127,10 @@ function copyTable(from: Db, to: Db, table: PlainTable, storeId: string): void {
 
 /**
  * The group and the floor go along; the store id does not, since it names a file and this is a new one.
- * @returns the id of the old file, of zeros where it cannot be read
+ * @returns the id of the old file; undefined where it cannot be read
  */
-function copyMeta(from: Db, to: Db): string {
-  let storeId = "0".repeat(32);
+function copyMeta(from: Db, to: Db): string | undefined {
+  let storeId: string | undefined;
   for (const row of readable(from, "meta", ["key"])) {
     if (row.key === "group_id" || row.key === "floor") {
       to.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES (?,?)").run(row.key, row.value);
@@ -135,9 +148,10 @@ function copyBlocks(from: Db, to: Db, damaged: (row: BlockRow, bytes: Uint8Array
   let readings = 0;
   let damagedBlocks = 0;
   for (const raw of readable(from, "block", ["run", "stream", "first"])) {
-    const row = readRow(source, raw);
-    if (row === undefined) continue;
-    const bytes = readBody(source, row);
+    const found = readRow(source, raw);
+    if (found === undefined) continue;
+    const bytes = readBody(source, found);
+    const row = withCount(found, bytes);
     const overlaps = (): boolean =>
       target.holding(row.run, row.stream, lastOf(row)) !== undefined ||
       target.holding(row.run, row.stream, row.first) !== undefined;
@@ -158,16 +172,22 @@ function copyBlocks(from: Db, to: Db, damaged: (row: BlockRow, bytes: Uint8Array
   return { blocks, readings, damagedBlocks, lostReadings: 0 };
 }
 
-/** True where the bytes are whole, and are those of so many readings: the row has no CRC of its own. */
+/** True where the bytes are whole and of the kind that the row says: one flipped bit makes a loss record of readings. */
 function holds(row: BlockRow, bytes: Uint8Array): boolean {
   if (!crcHolds({ crc: row.crc, bytes })) return false;
+  if (row.codec !== codecLoss) return row.codec === codecColumns || row.codec === codecColumnsZstd;
   try {
-    if (row.codec === codecLoss) return readLoss(bytes).reason !== undefined;
-    return varintReader(bytes).next() === row.count;
+    return readLoss(bytes).reason.length > 0;
   } catch (error) {
     if (error instanceof Fault) return false;
     throw error;
   }
+}
+
+/** The row with the count that its bytes tell where their CRC holds: the row itself has none. */
+function withCount(row: BlockRow, bytes: Uint8Array | undefined): BlockRow {
+  if (bytes === undefined || row.codec === codecLoss || !crcHolds({ crc: row.crc, bytes })) return row;
+  return { ...row, count: varintReader(bytes).next() };
 }
 
 function isInserted(target: ReturnType<typeof openBlocks>, row: BlockRow, bytes: Uint8Array): boolean {

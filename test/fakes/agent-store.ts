@@ -73,11 +73,21 @@ export function append(store: Store, numbers: readonly number[], stream = "telem
 /** Numbers from `first` on. */
 export const upTo = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 
-/** Appends readings that do not compress, about 60 kB each. */
-export function appendLarge(store: Store, value: number, stream = "telemetry"): void {
-  const bytes = new Uint8Array(60_000);
-  for (let i = 0, x = value + 1; i < bytes.length; i++) bytes[i] = (x = (x * 48_271) % 0x7fff_ffff) >>> 8;
-  store.append([{ stream, columns: gatherColumns([{ name: "n", timeUs: wallUs + value, value: bytes }]) }], []);
+/** Bytes that do not compress, the same for the same seed. */
+export function noise(size: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let x = seed + 1;
+  for (let i = 0; i < size; i++) {
+    x = (x * 48_271) % 0x7fff_ffff;
+    bytes[i] = x >>> 8;
+  }
+  return bytes;
+}
+
+/** Appends one reading of 60 kB that does not compress. */
+export function appendLarge(store: Store, seed: number, stream = "telemetry"): void {
+  const reading = { name: "n", timeUs: wallUs + seed, value: noise(60_000, seed) };
+  store.append([{ stream, columns: gatherColumns([reading]) }], []);
 }
 
 /** A row of the store with what it holds: the values of its readings, or "lost". */

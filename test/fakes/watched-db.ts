@@ -1,0 +1,54 @@
+/** A database whose statements are counted, and fail where a test says so. */
+import type { Db } from "../../shared/sqlite.ts";
+
+export interface WatchedDb {
+  readonly db: Db;
+  /** Rows that statements have returned so far. */
+  rows(): number;
+  /** Lets the nth changing statement from now on fail as on a full disk, once; COMMIT counts as one. */
+  failAt(nth: number): void;
+  /** Changing statements that were run, the failing one included. */
+  changes(): number;
+}
+
+export function watchDb(real: Db): WatchedDb {
+  let rows = 0;
+  let changes = 0;
+  let failing = Number.POSITIVE_INFINITY;
+
+  function counted(sql: string, statement: object): object {
+    return new Proxy(statement, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]): unknown => {
+          if (name === "run" && !/^(BEGIN|ROLLBACK)/.test(sql) && ++changes === failing) {
+            throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
+          }
+          const result: unknown = value.apply(target, args);
+          if (name === "get" && result !== undefined) rows++;
+          if (name === "all") rows += (result as unknown[]).length;
+          // A chained setting such as pluck() returns the statement itself.
+          return result === target ? counted(sql, target) : result;
+        };
+      },
+    });
+  }
+
+  const db = new Proxy(real, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name === "prepare") return (sql: string) => counted(sql, target.prepare(sql));
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return {
+    db,
+    rows: () => rows,
+    failAt(nth) {
+      changes = 0;
+      failing = nth;
+    },
+    changes: () => changes,
+  };
+}
