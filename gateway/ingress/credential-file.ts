@@ -4,7 +4,17 @@
  *
  *     {"format": 1, "agents": [{"agent": "pump-7", "added": "2026-01-31T12:00:00.000Z", "secretSha256": "…64 digits…"}]}
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, Fault, messageOf } from "../../shared/errors.ts";
 import { isIdentifier } from "../../shared/reading.ts";
@@ -81,6 +91,7 @@ export function changeCredentialFile(
   const fd = openNext(next);
   try {
     const rows = change(readCredentialFile(file));
+    giveToGateway(fd, dirname(file));
     writeSync(fd, `${JSON.stringify({ format: 1, agents: rows }, null, 1)}\n`);
     fsyncSync(fd);
     renameSync(next, file);
@@ -96,6 +107,13 @@ export function changeCredentialFile(
   } finally {
     closeSync(folder);
   }
+}
+
+/** An operator who is root must leave a file that the gateway's own user can read: the owner of its state folder. */
+function giveToGateway(fd: number, folder: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  fchownSync(fd, uid, gid);
 }
 
 function openNext(next: string): number {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -34,6 +34,15 @@ describe("credentials", () => {
       { agent: "pump-7", added: "2027-01-15T08:00:00.000Z" },
       { agent: "pump-8", added: "2027-01-15T08:00:00.000Z" },
     ]);
+  });
+
+  const asRoot = process.getuid?.() === 0 ? false : "only root can give files away";
+  it("belong to the owner of the state folder, also where root added them", { skip: asRoot }, (t) => {
+    const folder = tempFolder(t);
+    chownSync(folder, 12_345, 54_321);
+    addAgent(folder, "pump-7", env);
+    const { uid, gid } = statSync(join(folder, credentialFileName));
+    assert.deepEqual({ uid, gid }, { uid: 12_345, gid: 54_321 });
   });
 
   it("know exactly the right secret of the right agent, and follow the file", (t) => {
