@@ -13,15 +13,15 @@ import { command, gatewayScript } from "../../demo/line.ts";
 import { contentOf } from "../../demo/memory.ts";
 import { type Answer, post } from "../../demo/post.ts";
 import { sleep, until } from "../../demo/waiting.ts";
+import { assertPassed, layRealLine, type RealLine } from "../fakes/real-line.ts";
 import { flipInWal, tearWal, walFrames } from "./damage.ts";
 import { mountTmpfs } from "./mounts.ts";
-import { assertPassed, openTrouble, type Trouble } from "./trouble.ts";
 
 const place = { agent: "pump-17", stream: "telemetry" };
 
 /** A line whose agent has a backlog in its log and was killed. */
-async function backlogOf(t: TestContext, readings: number): Promise<Trouble> {
-  const trouble = await openTrouble(t);
+async function backlogOf(t: TestContext, readings: number): Promise<RealLine> {
+  const trouble = await layRealLine(t);
   await trouble.line.agent.start();
   const producers = trouble.produce();
   await trouble.accepted(readings);
@@ -31,7 +31,7 @@ async function backlogOf(t: TestContext, readings: number): Promise<Trouble> {
 }
 
 /** Starts both, sends a little more, drains and audits. */
-async function comesBack(trouble: Trouble) {
+async function comesBack(trouble: RealLine) {
   const { line } = trouble;
   await line.agent.start();
   await line.gateway.start();
@@ -44,8 +44,8 @@ async function comesBack(trouble: Trouble) {
   return { status, result: await trouble.audit() };
 }
 
-const walOf = ({ line }: Trouble): string => join(line.agentState, "store.db-wal");
-const storeOf = ({ line }: Trouble): string => join(line.agentState, "store.db");
+const walOf = ({ line }: RealLine): string => join(line.agentState, "store.db-wal");
+const storeOf = ({ line }: RealLine): string => join(line.agentState, "store.db");
 
 void describe("damage to the agent's store", () => {
   for (const [where, part] of [
@@ -78,7 +78,7 @@ void describe("damage to the agent's store", () => {
   });
 
   void it("I10: a truncated store comes up by itself, and what it does not hold any more is named or reported", async (t) => {
-    const trouble = await openTrouble(t);
+    const trouble = await layRealLine(t);
     const { line } = trouble;
     await line.agent.start();
     const producers = trouble.produce();
@@ -103,7 +103,7 @@ void describe("damage to the agent's store", () => {
   });
 
   void it("I10: a deleted store is reported by the gateway, and declare-lost names what it took along", async (t) => {
-    const trouble = await openTrouble(t);
+    const trouble = await layRealLine(t);
     const { line } = trouble;
     await line.gateway.start();
     await line.agent.start();
@@ -127,7 +127,7 @@ void describe("damage to the agent's store", () => {
   });
 
   void it("I4: a restored backup repeats nothing: what it resends has the same names", async (t) => {
-    const trouble = await openTrouble(t);
+    const trouble = await layRealLine(t);
     const { line } = trouble;
     await line.agent.start();
     const producers = trouble.produce();
@@ -153,7 +153,7 @@ void describe("damage to the agent's store", () => {
 });
 
 /** Sends texts that no codec makes smaller until they are refused: the ballast takes some MB. */
-async function sendUntilRefused({ line, memory }: Trouble): Promise<Answer> {
+async function sendUntilRefused({ line, memory }: RealLine): Promise<Answer> {
   for (let bodies = 0; bodies < 60; bodies++) {
     const texts = Array.from({ length: 10 }, () => randomBytes(24_000).toString("hex"));
     const ids = texts.map((value) => memory.attempt(place, { name: "noise", value }, contentOf({ name: "noise" })));
@@ -175,7 +175,7 @@ void describe("a disk that fails under the running agent", () => {
     void it(`I1: EIO from fsync (at call ${when}): producers are refused, the agent comes back by itself`, async (t) => {
       const missing = straceMissing();
       if (missing !== undefined) return t.skip(missing);
-      const trouble = await openTrouble(t);
+      const trouble = await layRealLine(t);
       const { line } = trouble;
       await line.gateway.start();
       const inject = ["-e", "trace=fsync,fdatasync", "-e", `inject=fsync,fdatasync:error=EIO:when=${when}`];
@@ -198,7 +198,7 @@ void describe("a disk that fails under the running agent", () => {
   void it("I1, I10: a disk that fills at any moment refuses with 503, and goes on when there is room", async (t) => {
     const disk = mountTmpfs(t, 40);
     if (typeof disk === "string") return t.skip(disk);
-    const trouble = await openTrouble(t, {
+    const trouble = await layRealLine(t, {
       agent: () => ({ stateFolder: disk.folder, streams: [{ name: "telemetry", policy: "reject" }] }),
     });
     const { line } = trouble;
@@ -228,7 +228,7 @@ void describe("a disk that fails under the running agent", () => {
   void it("I10: an agent that starts on a full disk waits for room, and keeps what it holds", async (t) => {
     const disk = mountTmpfs(t, 40);
     if (typeof disk === "string") return t.skip(disk);
-    const trouble = await openTrouble(t, {
+    const trouble = await layRealLine(t, {
       agent: () => ({ stateFolder: disk.folder, streams: [{ name: "telemetry", policy: "reject" }] }),
     });
     const { line } = trouble;

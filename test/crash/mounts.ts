@@ -1,9 +1,10 @@
 /** File systems of their own for a test, where this process may mount. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { atEnd } from "../fakes/at-end.ts";
 
 export interface Disk {
   readonly folder: string;
@@ -22,7 +23,7 @@ export function tried(program: string, ...args: string[]): string | undefined {
 export function mountTmpfs(t: TestContext, sizeMb: number): Disk | string {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-disk-"));
   const missing = tried("mount", "-t", "tmpfs", "-o", `size=${sizeMb}m`, "tmpfs", folder);
-  t.after(() => {
+  atEnd(t, () => {
     // A process of the test may only just be gone: a lazy unmount waits for what it still holds.
     if (missing === undefined) tried("umount", "-l", folder);
     rmSync(folder, { recursive: true, force: true });
@@ -37,20 +38,4 @@ export function mountTmpfs(t: TestContext, sizeMb: number): Disk | string {
     },
     free: () => rmSync(filler, { force: true }),
   };
-}
-
-export interface Image {
-  readonly folder: string;
-  readonly path: string;
-}
-
-/** Mounts the ext4 image at `path`; text says why it cannot be. */
-export function mountImage(t: TestContext, path: string, name: string): Image | string {
-  const folder = `${path}-${name}`;
-  mkdirSync(folder);
-  const missing = tried("mount", "-o", "loop", path, folder);
-  t.after(() => {
-    if (missing === undefined) tried("umount", "-l", folder);
-  });
-  return missing ?? { folder, path };
 }

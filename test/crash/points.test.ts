@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { assertPassed, layRealLine, type RealLine } from "../fakes/real-line.ts";
 import { flipInWal } from "./damage.ts";
-import { assertPassed, openTrouble, type Trouble } from "./trouble.ts";
 
 /** The environment that lets a program die at a point. */
 const dyingAt = (point: string, pass: number) => ({
@@ -16,7 +16,7 @@ const dyingAt = (point: string, pass: number) => ({
 });
 
 /** Launches a program that must die by itself at the point. */
-async function diesAt(program: "agent" | "gateway", trouble: Trouble, point: string, pass: number): Promise<void> {
+async function diesAt(program: "agent" | "gateway", trouble: RealLine, point: string, pass: number): Promise<void> {
   const { ended } = trouble.line[program].launch(dyingAt(point, pass));
   const timer = setTimeout(() => void trouble.line[program].stop(), 20_000);
   const { signal } = await ended;
@@ -25,7 +25,7 @@ async function diesAt(program: "agent" | "gateway", trouble: Trouble, point: str
 }
 
 /** Ends the load, drains and audits. */
-async function comesThrough(trouble: Trouble): Promise<void> {
+async function comesThrough(trouble: RealLine): Promise<void> {
   await trouble.drain();
   await trouble.stop();
   const result = await trouble.audit();
@@ -36,7 +36,7 @@ async function comesThrough(trouble: Trouble): Promise<void> {
 
 /** Dies under load at the `pass`th pass, comes back under load, and nothing is missing or doubled. */
 async function underLoad(t: TestContext, program: "agent" | "gateway", point: string, pass: number): Promise<void> {
-  const trouble = await openTrouble(t);
+  const trouble = await layRealLine(t);
   const { line } = trouble;
   const other = program === "agent" ? line.gateway : line.agent;
   await other.start();
@@ -60,7 +60,7 @@ void describe("the agent dies at a named point under load", () => {
   }
 
   void it("I2: merge before commit, with a backlog and no gateway", async (t) => {
-    const trouble = await openTrouble(t);
+    const trouble = await layRealLine(t);
     const producers = trouble.produce();
     await diesAt("agent", trouble, "merge before commit", 2);
     await trouble.line.agent.start();
@@ -106,7 +106,7 @@ void describe("the agent dies while it takes over a damaged store", () => {
   ];
   for (const point of points) {
     void it(`I10: ${point}`, async (t) => {
-      const trouble = await openTrouble(t);
+      const trouble = await layRealLine(t);
       const { line } = trouble;
       await line.agent.start();
       const producers = trouble.produce();
@@ -131,7 +131,7 @@ void describe("the agent dies while it takes over a damaged store", () => {
 void describe("the gateway dies while its journal takes a new id", () => {
   for (const point of ["journal id before commit", "journal id committed", "journal id drafted"]) {
     void it(`I4: ${point}`, async (t) => {
-      const trouble = await openTrouble(t);
+      const trouble = await layRealLine(t);
       const { line } = trouble;
       await line.gateway.start();
       await line.agent.start();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { growFile } from "../../demo/log-file.ts";
 import { sleep } from "../../demo/waiting.ts";
-import { assertPassed, openTrouble, testFolder } from "./trouble.ts";
+import { assertPassed, layRealLine, testFolder } from "../fakes/real-line.ts";
 
 const rounds = 16;
 const lifeMsMax = 1_200;
@@ -18,7 +18,7 @@ void describe("a storm of SIGKILLs", () => {
   void it("I1, I2, I4, I5: nothing that was acknowledged is lost or doubled, and each line of a file comes once", async (t) => {
     const folder = testFolder(t);
     const path = join(folder, "app.log");
-    const trouble = await openTrouble(t, {
+    const trouble = await layRealLine(t, {
       folder,
       agent: ({ http }) => ({
         streams: [

@@ -1,5 +1,5 @@
 /**
- * The setting of the crash tests: the whole line as real processes in a folder, producers that remember what they were
+ * The whole line as real processes in a folder, producers that remember what they were
  * told, and the audit at the end.
  */
 import assert from "node:assert/strict";
@@ -13,8 +13,9 @@ import { openMemory, type Remembered, readerOf } from "../../demo/memory.ts";
 import { type Producers, startProducers } from "../../demo/producers.ts";
 import { followQueue, readQueueLines } from "../../demo/read-queue.ts";
 import { until } from "../../demo/waiting.ts";
+import { atEnd } from "./at-end.ts";
 
-export interface Trouble {
+export interface RealLine {
   readonly line: Line;
   readonly memory: Remembered;
   /** Starts producers; they go on through crashes until they are stopped. */
@@ -30,9 +31,11 @@ export interface Trouble {
   audit(options?: { repeatsAllowed?: boolean }): Promise<AuditResult>;
 }
 
-export interface TroubleOptions extends Partial<Pick<LineOptions, "agent" | "gateway">> {
+export interface RealLineOptions extends Partial<Pick<LineOptions, "agent" | "gateway">> {
   /** Where the line's folder is made; a temporary folder where absent. */
   readonly folder?: string;
+  /** Where the gateway's config puts the queue, where that is not the ordinary place. */
+  readonly queueFolder?: string;
 }
 
 const agentName = "pump-17";
@@ -41,12 +44,12 @@ const stream = "telemetry";
 /** A folder that is removed after the test; kept, and named, where the test failed. */
 export function testFolder(t: TestContext, name = "crash"): string {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** Lays a line out whose queue rolls over often and whose telemetry is never dropped. */
-export async function openTrouble(t: TestContext, options: TroubleOptions = {}): Promise<Trouble> {
+export async function layRealLine(t: TestContext, options: RealLineOptions = {}): Promise<RealLine> {
   const line = await layLine({
     folder: options.folder ?? testFolder(t),
     agentName,
@@ -56,9 +59,10 @@ export async function openTrouble(t: TestContext, options: TroubleOptions = {}):
       ...options.agent?.(ports, passwordFile),
     }),
   });
+  const queueFolder = options.queueFolder ?? line.queueFolder;
   const memory = openMemory();
   const producers: Producers[] = [];
-  t.after(async () => {
+  atEnd(t, async () => {
     await Promise.all(producers.map((one) => one.stop()));
     for (const program of [line.agent, line.gateway]) if (program.wasStarted()) await program.kill();
   });
@@ -94,7 +98,7 @@ export async function openTrouble(t: TestContext, options: TroubleOptions = {}):
       await until("nothing waits", isDrained, 30_000);
     },
     async queued(name, lines) {
-      const follower = followQueue(line.queueFolder);
+      const follower = followQueue(queueFolder);
       try {
         await until(`${lines} lines of ${name} are queued`, () => follower.count(name) >= lines, 30_000);
       } finally {
@@ -107,7 +111,7 @@ export async function openTrouble(t: TestContext, options: TroubleOptions = {}):
     },
     async audit({ repeatsAllowed = false } = {}) {
       const audit = openAudit(memory, readerOf([], repeatsAllowed));
-      await readQueueLines(line.queueFolder, (text) => audit.take(text));
+      await readQueueLines(queueFolder, (text) => audit.take(text));
       return audit.end();
     },
   };
