@@ -36,6 +36,8 @@ interface Row {
 export function watchStore(store: Store, world: World, watched: Watched): Store {
   const { oracle } = world;
   const key = (stream: string, epoch: string): string => `${watched.agent}/${stream}/${epoch}`;
+  /** Epochs of this process that were opened because an older one was expired. */
+  const expiredInto = new Set<string>();
 
   /** Runs a call of the store and has the oracle learn of it; where a fault asks for it, the process dies around it. */
   function crashing<T>(call: () => T, learn: () => void): T {
@@ -67,13 +69,22 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
           });
       }
       const stay = [...rowsOf(watched.db, lane), ...stays];
-      nameLosses(
-        oracle,
-        key(lane.name, record.epoch),
-        losses,
-        [...before].filter(([seq, ids]) => !ids.some((id) => moved.has(id)) && !holds(stay, seq)),
+      const lost = [...before].filter(
+        ([seq, ids]) => seq <= lane.last && !ids.some((id) => moved.has(id)) && !holds(stay, seq),
       );
+      nameLosses(oracle, key(lane.name, record.epoch), losses, lost);
+      const named = losses.reduce((sum, row) => sum + row.count, 0);
+      if (named !== lost.length && !oracle.forkedEpochs.has(lane.epoch)) {
+        world.find("AGAIN-COUNT", `${lane.name}/${lane.epoch}: ${lost.length} seqs left, ${named} named again`);
+      }
     }
+  }
+
+  /** A new epoch lies above the floor: what was expired once is not expired again while nobody else uses the card. */
+  function noteExpired(lane: Lane): void {
+    const hasCopies = ["card cloned", "machine forked"].some((fault) => (world.counts.get(`fault: ${fault}`) ?? 0) > 0);
+    if (expiredInto.has(lane.epoch) && !hasCopies) world.find("EXPIRED-AGAIN", `${watched.agent} ${lane.epoch}`);
+    expiredInto.add(store.openRecord()?.epoch ?? "");
   }
 
   function givingUp<T>(lane: Lane, keep: "verified" | "forwarded", call: () => T): T {
@@ -84,6 +95,7 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
       world.count(keep === "verified" ? "fork verdict" : "epoch expired");
       world.trace(() => `${watched.agent} gives up ${lane.epoch.slice(0, 4)} for ${record.epoch.slice(0, 4)}`);
       nameAgain(old, keep);
+      if (keep === "forwarded") noteExpired(lane);
     });
   }
 
