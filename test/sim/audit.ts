@@ -48,6 +48,7 @@ export function audit(world: World, gateway: Gateway, devices: readonly Device[]
 function auditVerdicts(world: World, seen: Seen): void {
   if ((world.counts.get("card went back") ?? 0) + (world.counts.get("fault: machine forked") ?? 0) > 0) return;
   if (world.counts.has("fork verdict")) world.find("FALSE-FORK", "an epoch was given up as forked without a fork");
+  if (world.counts.has("epoch expired")) world.find("EXPIRED-WITHOUT-COPY", "an unsettled epoch was forgotten");
   const id = [...seen.repeated.keys()].find((one) => (seen.plain.get(one) ?? 0) + (seen.repeated.get(one) ?? 0) > 1);
   if (id !== undefined) world.find("REPEATED-WITHOUT-COPY", `reading ${id}`);
 }

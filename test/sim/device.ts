@@ -117,6 +117,7 @@ export function startDevice(world: World, network: Network, device: Device, resu
     store = watchStore(openStore(device.db, env, storeOptions(world, device, resumed)), world, {
       agent: device.options.agent,
       db: device.db,
+      journalId: network.journalId,
       took: (id) => void device.taken.push(id),
       crash() {
         const point = device.crash;

@@ -78,7 +78,7 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
         return true;
       },
     },
-    { name: "declared lost", weight: 3, strike: declareLost },
+    { name: "declared lost", weight: 8, strike: declareLost },
   ];
 
   function idsOf(table: string): number[] {

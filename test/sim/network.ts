@@ -28,6 +28,7 @@ export interface Wire {
 export interface Station {
   isUp(): boolean;
   receive(agent: string, bytes: Uint8Array): void;
+  journal(): { journalId(): string } | undefined;
 }
 
 interface Session {
@@ -44,6 +45,8 @@ export interface Network {
   toAgent(url: string, agent: string, bytes: Uint8Array): void;
   cut(wire: Wire): void;
   heal(wire: Wire): void;
+  /** The id of the journal behind the agents' own gateway; undefined while it is down. */
+  journalId(): string | undefined;
   /** A gateway is gone: its sessions end, some of them unnoticed for a while. */
   stationDied(url: string): void;
 }
@@ -163,6 +166,7 @@ export function createNetwork(world: World, weather: Weather, stations: Readonly
     heal(wire) {
       wire.isCut = false;
     },
+    journalId: () => [...stations.values()][0]?.journal()?.journalId(),
     stationDied: (url) => breakOff(sessions.filter((session) => session.url === url)),
   };
 }

@@ -5,7 +5,7 @@
 import type { Patch } from "../mutants/patch.ts";
 
 export const smallLimits: readonly Patch[] = [
-  { file: "shared/limits.ts", find: "epochsKept = 64;", replace: "epochsKept = 2;" },
+  { file: "shared/limits.ts", find: "epochsKept = 64;", replace: "epochsKept = 1;" },
   { file: "shared/limits.ts", find: "rangesMax = 256;", replace: "rangesMax = 12;" },
   { file: "shared/limits.ts", find: "askEntriesMax = 64;", replace: "askEntriesMax = 3;" },
   { file: "agent/store/merge.ts", find: "mergeReadings = 1_000;", replace: "mergeReadings = 10;" },

@@ -21,6 +21,8 @@ export interface Watched {
   took(id: number): void;
   /** Asked at each append and position: where the process dies now. */
   crash(): CrashPoint | undefined;
+  /** The id of the journal that the gateway has now; undefined while it is down. */
+  journalId(): string | undefined;
   /** Ends the process by throwing. */
   die(): never;
 }
@@ -118,7 +120,14 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
         },
       );
     },
-    apply: (lane, position) => givingUp(lane, "verified", () => store.apply(lane, position)),
+    apply(lane, position) {
+      // A session that has heard the new journal must not believe what the dead one said before (PROTOCOL §4).
+      const current = watched.journalId();
+      if (current !== undefined && lane.journalId === current && position.journalId !== current) {
+        world.find("OLD-JOURNAL", `${watched.agent} applies a position of journal ${position.journalId}`);
+      }
+      return givingUp(lane, "verified", () => store.apply(lane, position));
+    },
     fork: (lane) => givingUp(lane, "verified", () => store.fork(lane)),
     expire: (lane, floor) => givingUp(lane, "forwarded", () => store.expire(lane, floor)),
   };
