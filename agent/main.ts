@@ -13,7 +13,6 @@ import { startAdmin } from "../shared/admin.ts";
 import { type Env, realEnv } from "../shared/env.ts";
 import { Fault, messageOf } from "../shared/errors.ts";
 import { releaseStartMemory } from "../shared/memory.ts";
-import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
 import { isCorrupt, isFull } from "../shared/sqlite.ts";
@@ -23,7 +22,7 @@ import type { InputContext } from "./inputs/input.ts";
 import { startInputs } from "./inputs/start.ts";
 import { startIntake } from "./intake.ts";
 import { readLinkSecrets } from "./secrets.ts";
-import { addAgentMetrics, healthOf, type StatusSources, statusOf } from "./status.ts";
+import { healthOf, type StatusSources, statusOf } from "./status.ts";
 import { openStoreFile, type StoreFile } from "./store/file.ts";
 import { startHousekeeping } from "./store/housekeeping.ts";
 import { openBallast } from "./store/room.ts";
@@ -95,13 +94,11 @@ export async function startAgent(
     recovery: file.recovery,
     env,
   };
-  const metrics = openMetrics("holdfast-agent", version);
-  addAgentMetrics(metrics, sources);
   const status = (): ReturnType<typeof statusOf> => statusOf(sources);
   const admin = await startAdmin(config.admin.host, config.admin.port, {
     health: () => healthOf(status()),
     status,
-    metrics,
+    metrics: async () => (await import("./metrics.ts")).agentMetrics(sources),
   });
   life.onStop("admin", () => admin.stop());
 

@@ -1,9 +1,7 @@
 /** What the agent says of itself: the `status` command, /status, /healthz and /metrics read the same figures. */
-import type { Registry } from "prom-client";
 import type { Health } from "../shared/admin.ts";
 import type { Env } from "../shared/env.ts";
 import { countText, durationText, rateText, sizeText } from "../shared/human.ts";
-import { addCounter, addGauge } from "../shared/metrics.ts";
 import type { Rate } from "../shared/rate.ts";
 import { version } from "../shared/version.ts";
 import type { Voice } from "../shared/voice.ts";
@@ -127,47 +125,4 @@ export function sayStatus(voice: Voice, status: AgentStatus): void {
   if (status.lastProblem !== null) lines.push(["last problem", status.lastProblem]);
   const width = Math.max(...lines.map(([key]) => key.length));
   for (const [key, text] of lines) voice.say(`${key.padEnd(width)}  ${text}`);
-}
-
-/** Registers the metrics of the agent. */
-export function addAgentMetrics(registry: Registry, sources: StatusSources): void {
-  const usage = (): ReturnType<Store["usage"]> => sources.store.usage();
-  addCounter(registry, {
-    name: "holdfast_agent_accepted_readings_total",
-    help: "Readings acknowledged to inputs since the start.",
-    read: () => sources.intake.accepted(),
-  });
-  addCounter(registry, {
-    name: "holdfast_agent_sent_readings_total",
-    help: "Readings sent to a gateway since the start, repeats included.",
-    read: () => sources.uplink.status().readingsSent,
-  });
-  addGauge(registry, {
-    name: "holdfast_agent_pending_readings",
-    help: "Readings that wait for the gateway.",
-    labels: ["stream"],
-    read: () => [...usage().pending].map(([stream, { readings }]) => ({ labels: { stream }, value: readings })),
-  });
-  addGauge(registry, {
-    name: "holdfast_agent_pending_bytes",
-    help: "Bytes of blocks that wait for the gateway.",
-    labels: ["stream"],
-    read: () => [...usage().pending].map(([stream, { bytes }]) => ({ labels: { stream }, value: bytes })),
-  });
-  addCounter(registry, {
-    name: "holdfast_agent_lost_readings_total",
-    help: "Readings named in loss records, over the life of the store.",
-    labels: ["reason"],
-    read: () => [...usage().losses].map(([reason, value]) => ({ labels: { reason }, value })),
-  });
-  addGauge(registry, {
-    name: "holdfast_agent_store_bytes",
-    help: "Bytes of the store that hold data.",
-    read: () => usage().usedBytes,
-  });
-  addGauge(registry, {
-    name: "holdfast_agent_link_up",
-    help: "1 while the agent and a gateway exchange readings.",
-    read: () => (sources.uplink.status().phase === "syncing" ? 1 : 0),
-  });
 }

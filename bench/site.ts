@@ -27,8 +27,6 @@ export interface Site {
 
 const startTimeoutMs = 20_000;
 const agentName = "bench";
-/** The launcher of the agent sets these: a device is measured as it runs. */
-const agentFlags = ["--max-semi-space-size=4", "--v8-pool-size=1"];
 
 /** Lays the folders and configurations of a site. */
 export async function makeSite(folder: string): Promise<Site> {
@@ -68,24 +66,17 @@ log: { level: error }
     httpPort: httpPort as number,
     agentFolder,
     queueFolder,
-    startAgent: () => start("agent", agentFlags, agentConfig, agentAdmin as number, folder),
-    startGateway: () => start("gateway", [], gatewayConfig, gatewayAdmin as number, folder),
+    startAgent: () => start("agent", agentConfig, agentAdmin as number, folder),
+    startGateway: () => start("gateway", gatewayConfig, gatewayAdmin as number, folder),
   };
 }
 
-async function start(
-  program: string,
-  flags: string[],
-  config: string,
-  adminPort: number,
-  folder: string,
-): Promise<Running> {
-  const cli = fileURLToPath(new URL(`../${program}/cli.ts`, import.meta.url));
-  const cache = fileURLToPath(new URL("../node_modules/.cache/holdfast", import.meta.url));
+async function start(program: string, config: string, adminPort: number, folder: string): Promise<Running> {
+  // The launcher replaces itself by the program, so the process id is the program's, and it is measured as it is run.
+  const launcher = fileURLToPath(new URL(`../bin/holdfast-${program}.js`, import.meta.url));
   const log = openSync(join(folder, `${program}.log`), "a");
-  const child: ChildProcess = spawn(process.execPath, [...flags, cli, "run", "-c", config], {
+  const child: ChildProcess = spawn(process.execPath, [launcher, "run", "-c", config], {
     stdio: ["ignore", "ignore", log],
-    env: { ...process.env, NODE_COMPILE_CACHE: cache },
   });
   closeSync(log);
   const status = async (): Promise<Record<string, unknown>> =>

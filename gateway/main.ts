@@ -102,7 +102,7 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
   const admin = await startAdmin(config.admin.host, config.admin.port, {
     health: () => healthOf(status()),
     status,
-    metrics,
+    metrics: async () => metrics,
   });
   life.onStop("admin", () => {
     rateIn.stop();

@@ -2,10 +2,11 @@
  * What operators and their monitors read: `/healthz`, `/metrics` and `/status` over HTTP on loopback. It only ever
  * answers GET, and only to requests that name this machine, so that no web page can read it through a foreign name.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { codeOf, Fault, messageOf } from "./errors.ts";
+import { createServer } from "./node-http.ts";
 
 export interface Health {
   /** `ok`; `degraded`: something needs attention, nothing is refused; `failing`: readings are refused. */
@@ -18,7 +19,8 @@ export interface AdminSources {
   health(): Health;
   /** What the `status` command prints; plain JSON. */
   status(): unknown;
-  readonly metrics: Registry;
+  /** Asked for with the first scrape, so that nobody pays for metrics who does not read them. */
+  metrics(): Promise<Registry>;
 }
 
 export interface Admin {
@@ -81,8 +83,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, source
     case "/status":
       return sendJson(response, 200, sources.status());
     case "/metrics": {
-      const text = await sources.metrics.metrics();
-      return send(response, 200, sources.metrics.contentType, text);
+      const registry = await sources.metrics();
+      return send(response, 200, registry.contentType, await registry.metrics());
     }
     default:
       return sendText(response, 404, "there are /healthz, /metrics and /status\n");

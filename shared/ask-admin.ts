@@ -1,6 +1,6 @@
 /** The other side of the admin server: how the `status` command asks a running process. */
-import { get } from "node:http";
 import { Fault, messageOf } from "./errors.ts";
+import { get } from "./node-http.ts";
 
 const answerBytesMax = 4 * 1024 * 1024;
 const answerTimeoutMs = 5_000;

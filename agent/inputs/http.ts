@@ -4,10 +4,11 @@
  *
  *   admit (who, where to, which format) → body (bounded) → parse → intake → answer
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Env } from "../../shared/env.ts";
 import { codeOf, Fault, messageOf } from "../../shared/errors.ts";
+import { createServer } from "../../shared/node-http.ts";
 import { type Admitted, admit, createFormats, type RequestHead } from "./http/admit.ts";
 import { answerCommitted, answerFault } from "./http/answer.ts";
 import { bodyHead, bodyText } from "./http/body.ts";

@@ -216,7 +216,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 /** Writes straight to one client: a frozen one then holds up nobody else, as it would behind the broker's emitter. */
 function publish(client: Client, topic: string, payload: Uint8Array): Promise<boolean> {
   return new Promise((resolve) => {
-    const packet = { cmd: "publish", topic, payload: payload as Buffer, qos: 1, retain: false, dup: false } as const;
+    const packet = { cmd: "publish", topic, payload: payload as Buffer, qos: 0, retain: false, dup: false } as const;
     client.publish(packet, () => resolve(!client.closed));
   });
 }

@@ -35,7 +35,11 @@ async function withAdmin(health: () => Health, use: (port: number) => Promise<vo
     labels: ["reason"],
     read: () => [{ labels: { reason: "quota" }, value: 7 }],
   });
-  const admin = await startAdmin("127.0.0.1", 0, { health, status: () => ({ pending: 5 }), metrics });
+  const admin = await startAdmin("127.0.0.1", 0, {
+    health,
+    status: () => ({ pending: 5 }),
+    metrics: async () => metrics,
+  });
   try {
     await use(admin.port);
   } finally {
@@ -111,7 +115,11 @@ test("a port that is taken and a process that is not there are told as faults", 
   let stopped = 0;
   await withAdmin(ok, async (port) => {
     stopped = port;
-    const again = startAdmin("127.0.0.1", port, { health: ok, status: () => ({}), metrics: openMetrics("x", "1") });
+    const again = startAdmin("127.0.0.1", port, {
+      health: ok,
+      status: () => ({}),
+      metrics: async () => openMetrics("x", "1"),
+    });
     await assert.rejects(
       again,
       (error: unknown) => error instanceof Fault && error.why === "another process listens there",
