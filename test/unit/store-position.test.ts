@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { forwarded, journaled, pending } from "../../agent/store/blocks.ts";
+import { cutsOf } from "../../agent/store/recut.ts";
+import {
+  append,
+  appendLarge,
+  chainAt,
+  keptStore,
+  ownRange,
+  positionOf,
+  rowsOf,
+  theLane,
+  upTo,
+} from "../fakes/agent-store.ts";
+
+const statesOf = (seen: ReturnType<typeof rowsOf>) => seen.map(({ first, last, state }) => [first, last, state]);
+
+void test("I2: a block is journaled or forwarded where ranges cover it, and pending again where a newer position lacks it", () => {
+  const { store } = keptStore();
+  for (const n of [1, 2, 3]) append(store, [n, n]);
+  const lane = theLane(store);
+  const all = ownRange(store, lane, 1, 6);
+  assert.equal(store.apply(lane, positionOf(lane, 3, [all], [ownRange(store, lane, 1, 2)])), "applied");
+  assert.deepEqual(statesOf(rowsOf(store, lane)), [
+    [1, 2, forwarded],
+    [3, 4, journaled],
+    [5, 6, journaled],
+  ]);
+  assert.equal(store.readingsDelivered(), 6);
+  assert.equal(store.apply(lane, positionOf(lane, 4, [ownRange(store, lane, 1, 4)], [])), "applied");
+  assert.deepEqual(statesOf(rowsOf(store, lane)), [
+    [1, 2, journaled],
+    [3, 4, journaled],
+    [5, 6, pending],
+  ]);
+  assert.equal(lane.tallies[pending].readings, 2);
+});
+
+void test("an older version is stale under the same journal id, and counts anew under another", () => {
+  const { store } = keptStore();
+  append(store, [1]);
+  const lane = theLane(store);
+  const position = positionOf(lane, 5, [ownRange(store, lane, 1, 1)]);
+  store.apply(lane, position);
+  assert.equal(store.apply(lane, positionOf(lane, 4, [])), "stale");
+  assert.deepEqual(lane.tallies[pending].readings, 0);
+  assert.equal(store.apply(lane, { ...positionOf(lane, 1, []), journalId: "c".repeat(32) }), "applied");
+  assert.deepEqual(lane.tallies[pending].readings, 1, "the new journal does not have it");
+});
+
+void test("a fork keeps what is verified as forwarded and appends the rest again, in order, marked, in a new epoch", () => {
+  const { store, db, env } = keptStore();
+  for (const n of [1, 2, 3]) append(store, [n]);
+  append(store, [4], "alarm");
+  const lane = theLane(store);
+  const first = ownRange(store, lane, 1, 1);
+  const foreign = { ...ownRange(store, lane, 1, 2), after: "0123456789abcdef" };
+  assert.equal(store.apply(lane, positionOf(lane, 1, [foreign], [first])), "forked");
+  const record = store.openRecord();
+  assert.deepEqual(record?.givenUp, [lane.epoch]);
+  const again = store.lanes();
+  assert.ok(again.every((one) => one.epoch === record?.epoch));
+  assert.deepEqual(
+    again.map((one) => [one.name, rowsOf(store, one).map(({ values }) => values)]),
+    [
+      ["telemetry", [[2], [3]]],
+      ["alarm", [[4]]],
+    ],
+  );
+  assert.ok(store.page(theLane(store), 1).every((row) => row.repeated));
+  assert.equal(store.lane("telemetry", lane.epoch), undefined, "the old epoch is sent no more");
+  const reread = keptStore({}, db, env).store;
+  assert.deepEqual(
+    rowsOf(reread, theLane(reread)).map(({ values }) => values),
+    [[2], [3]],
+  );
+});
+
+void test("in the open epoch a pending block that is covered in part is a fork; in a closed one it is cut, with null chains", () => {
+  for (const open of [true, false]) {
+    const first = keptStore();
+    append(first.store, [1, 2, 3, 4, 5]);
+    const store = open ? first.store : keptStore({}, first.db, first.env).store;
+    const lane = theLane(store);
+    const part = { first: 2, last: 3, before: null, after: null };
+    assert.equal(store.apply(lane, positionOf(lane, 1, [part])), open ? "forked" : "applied");
+    if (open) continue;
+    assert.deepEqual(
+      rowsOf(store, lane).map(({ first, last, state, values }) => [first, last, state, values]),
+      [
+        [1, 1, pending, [1]],
+        [2, 3, journaled, [2, 3]],
+        [4, 5, pending, [4, 5]],
+      ],
+    );
+    const rows = store.page(lane, 1);
+    assert.deepEqual(
+      rows.map((row) => [row.before === null, row.after === null]),
+      [
+        [false, true],
+        [true, true],
+        [true, false],
+      ],
+    );
+    assert.deepEqual([lane.tallies[pending].readings, lane.tallies[journaled].readings], [3, 2]);
+  }
+});
+
+void test("cuts lie before and behind each range end inside the block, and at its last seq", () => {
+  const range = (first: number, last: number) => ({ first, last, before: null, after: null });
+  assert.deepEqual(
+    cutsOf({ first: 10, count: 10 }, [range(1, 12), range(15, 15), range(18, 40)]),
+    [12, 14, 15, 17, 19],
+  );
+  assert.deepEqual(cutsOf({ first: 10, count: 10 }, [range(1, 9), range(20, 30)]), [19]);
+});
+
+void test("a range without a verdict in the open epoch: what it covers waits, and goes on when the epoch is closed", () => {
+  const { store, db, env } = keptStore();
+  append(store, [1]);
+  append(store, [2]);
+  const lane = theLane(store);
+  const unknown = { ...ownRange(store, lane, 1, 1), after: null };
+  assert.equal(store.apply(lane, positionOf(lane, 1, [unknown])), "applied");
+  assert.deepEqual(lane.waiting, [{ first: 1, last: 1 }]);
+  assert.equal(lane.tallies[pending].readings, 2);
+  const later = keptStore({}, db, env).store;
+  const closed = theLane(later);
+  assert.equal(later.apply(closed, positionOf(closed, 1, [unknown])), "applied");
+  assert.equal(closed.tallies[pending].readings, 1);
+  assert.deepEqual(closed.waiting, []);
+});
+
+void test("expired: what is not forwarded is appended again above the floor, and a start settles what is done", () => {
+  const { store, db, env } = keptStore();
+  append(store, [1]);
+  append(store, [2]);
+  const lane = theLane(store);
+  store.apply(lane, positionOf(lane, 1, [ownRange(store, lane, 1, 2)], [ownRange(store, lane, 1, 1)]));
+  store.expire(lane, 41);
+  assert.equal(store.openRecord()?.run, 42);
+  assert.deepEqual(
+    rowsOf(store, theLane(store)).map(({ values }) => values),
+    [[2]],
+  );
+  const again = theLane(store);
+  store.apply(again, positionOf(again, 1, [ownRange(store, again, 1, 1)], [ownRange(store, again, 1, 1)]));
+  const later = keptStore({}, db, env).store;
+  assert.deepEqual(later.lanes(), []);
+  assert.equal(later.lowestUnsettledRun(), 43);
+  append(later, [3]);
+  assert.equal(later.openRecord()?.run, 43);
+});
+
+void test("I8: epochs beyond those in memory are loaded as others settle, while the open one stays", () => {
+  let { store, db, env } = keptStore();
+  const epochs = 260;
+  for (let i = 0; i < epochs; i++) {
+    append(store, [i]);
+    ({ store } = keptStore({}, db, env));
+  }
+  append(store, [epochs]);
+  let rounds = 0;
+  const delivered: unknown[] = [];
+  while (store.lanes().some((lane) => !store.isOpen(lane))) {
+    assert.ok(++rounds < 10, "all epochs come to be loaded");
+    for (const lane of store.lanes().filter((one) => !store.isOpen(one))) {
+      delivered.push(...rowsOf(store, lane).flatMap(({ values }) => values));
+      const all = ownRange(store, lane, 1, lane.last);
+      store.apply(lane, positionOf(lane, 1, [all], [all]));
+    }
+  }
+  assert.deepEqual(delivered, upTo(0, epochs));
+  assert.equal(store.isOpen(theLane(store)), true);
+});
+
+void test("an abandoned group: everything not reported forwarded gets a new name, however many epochs there are", () => {
+  let { store, db, env } = keptStore();
+  for (let i = 0; i < 70; i++) {
+    append(store, [i]);
+    ({ store } = keptStore({}, db, env));
+  }
+  store.setGroup("b".repeat(32));
+  const done = store.lanes()[0] as ReturnType<typeof theLane>;
+  const all = ownRange(store, done, 1, 1);
+  store.apply(done, positionOf(done, 1, [all], [all]));
+  store.abandonGroup();
+  assert.equal(store.group(), null);
+  const values = store.lanes().flatMap((lane) => rowsOf(store, lane).flatMap((row) => row.values));
+  assert.deepEqual(values, upTo(1, 69));
+});
+
+void test("what was evicted and a journal has lost is gone: reported as joined spans, however many blocks it was", () => {
+  const { store } = keptStore({ quotaBytes: 1024 * 1024 });
+  for (let i = 0; i < 6; i++) appendLarge(store, i);
+  const lane = theLane(store);
+  store.apply(lane, positionOf(lane, 1, [ownRange(store, lane, 1, 6)]));
+  const chain = chainAt(store, lane, 6);
+  for (let i = 0; rowsOf(store, lane).length === 6; i++) appendLarge(store, i, "alarm");
+  assert.equal(rowsOf(store, lane).length < 6, true, "journaled blocks gave way");
+  store.apply(lane, positionOf(lane, 2, []));
+  const left = rowsOf(store, lane)[0]?.first ?? 7;
+  assert.deepEqual(lane.gone, [{ first: 1, last: left - 1 }]);
+  assert.equal(store.usage().goneReadings, left - 1);
+  store.apply(lane, positionOf(lane, 3, [{ first: 1, last: 6, before: null, after: chain }]));
+  assert.deepEqual(lane.gone, []);
+});
