@@ -66,17 +66,18 @@ function readQueue(world: World, outcomes: readonly Outcome[]): Seen {
         // I4: each seq once.
         if (once.has(seq)) world.find("NAME-TWICE", `${name}/${seq}`);
         once.add(seq);
-        const own = ids.get(seq) ?? [];
+        const own = ids.get(seq);
         if (body.kind === "readings") {
           const id = body.columns.values[seq - body.first] as number;
           const times = body.repeated ? seen.repeated : seen.plain;
           times.set(id, (times.get(id) ?? 0) + 1);
-          if (!own.includes(id)) world.find("CONTENT", `${name}/${seq} holds reading ${id}, which never had this name`);
+          if (own?.includes(id) !== true)
+            world.find("CONTENT", `${name}/${seq} holds reading ${id}, which never had this name`);
         } else {
-          if (own.length === 0)
+          if (own === undefined)
             world.find("LOST-NOTHING", `${name}/${seq} is called ${body.kind}, but was never given out`);
           if (body.kind === "dead-letter") world.find("DEAD-LETTER", `${name}/${seq}: ${body.reason}`);
-          for (const id of own) seen.named.add(id);
+          for (const id of own ?? []) seen.named.add(id);
           world.count(body.kind === "loss" ? `lost: ${body.loss.reason}` : "dead-letter");
         }
       }

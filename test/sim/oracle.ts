@@ -17,6 +17,8 @@ export interface Oracle {
   told(): readonly Told[];
   /** A store gave a reading this name. */
   name(lane: string, seq: number, id: number): void;
+  /** A seq was given out of which the oracle cannot tell what it names: part of a loss record of a given-up epoch. */
+  giveOut(lane: string, seq: number): void;
   /** The ids under a lane, by seq. */
   lane(lane: string): ReadonlyMap<number, Ids>;
   lanes(): ReadonlyMap<string, ReadonlyMap<number, Ids>>;
@@ -37,17 +39,24 @@ export function createOracle(): Oracle {
   const lanes = new Map<string, Map<number, number[]>>();
   const none = new Map<number, Ids>();
   const residue = new Set<number>();
+
+  function idsAt(lane: string, seq: number): number[] {
+    let seqs = lanes.get(lane);
+    if (seqs === undefined) lanes.set(lane, (seqs = new Map()));
+    let ids = seqs.get(seq);
+    if (ids === undefined) seqs.set(seq, (ids = []));
+    return ids;
+  }
+
   return {
     attempt: () => told.push("attempted") - 1,
     tell: (id, what) => void (told[id] = what),
     told: () => told,
     name(lane, seq, id) {
-      let seqs = lanes.get(lane);
-      if (seqs === undefined) lanes.set(lane, (seqs = new Map()));
-      const ids = seqs.get(seq);
-      if (ids === undefined) seqs.set(seq, [id]);
-      else if (!ids.includes(id)) ids.push(id);
+      const ids = idsAt(lane, seq);
+      if (!ids.includes(id)) ids.push(id);
     },
+    giveOut: (lane, seq) => void idsAt(lane, seq),
     lane: (lane) => lanes.get(lane) ?? none,
     lanes: () => lanes,
     forkedEpochs: new Set(),

@@ -76,7 +76,7 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
       );
       nameLosses(oracle, key(lane.name, record.epoch), losses, lost);
       const named = losses.reduce((sum, row) => sum + row.count, 0);
-      if (named !== lost.length && !oracle.forkedEpochs.has(lane.epoch)) {
+      if (named < lost.length && !oracle.forkedEpochs.has(lane.epoch)) {
         world.find("AGAIN-COUNT", `${lane.name}/${lane.epoch}: ${lost.length} seqs left, ${named} named again`);
       }
     }
@@ -165,8 +165,9 @@ function nameLosses(
   const names = [...lost].sort(([a], [b]) => a - b);
   let next = 0;
   for (const row of losses) {
-    for (let i = 0; i < row.count && next < names.length; i++, next++) {
-      for (const id of (names[next] as readonly [number, Ids])[1]) oracle.name(lane, row.first + i, id);
+    for (let i = 0; i < row.count; i++, next++) {
+      oracle.giveOut(lane, row.first + i);
+      for (const id of names[next]?.[1] ?? []) oracle.name(lane, row.first + i, id);
     }
   }
 }
