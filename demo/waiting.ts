@@ -2,13 +2,15 @@
 
 export const sleep = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
 
+type Maybe<T> = T | undefined | null | false;
+
 /**
- * Asks again and again until `holds` gives something other than undefined or false; what it throws counts as not yet.
+ * Asks again and again until `holds` gives something other than undefined, null or false; what it throws counts as not yet.
  * @throws an Error that says what was waited for, with the last error, after `withinMs`
  */
 export async function until<T>(
   what: string,
-  holds: () => T | undefined | false | Promise<T | undefined | false>,
+  holds: () => Maybe<T> | Promise<Maybe<T>>,
   withinMs = 15_000,
   everyMs = 50,
 ): Promise<T> {
@@ -17,7 +19,7 @@ export async function until<T>(
   for (;;) {
     try {
       const found = await holds();
-      if (found !== undefined && found !== false) return found;
+      if (found !== undefined && found !== null && found !== false) return found;
       last = undefined;
     } catch (error) {
       last = error;

@@ -1,6 +1,5 @@
 /**
- * The whole line as real processes in a folder, producers that remember what they were
- * told, and the audit at the end.
+ * The whole line as real processes in a folder, producers that remember what they were told, and the audit at the end.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -18,8 +17,8 @@ import { atEnd } from "./at-end.ts";
 export interface RealLine {
   readonly line: Line;
   readonly memory: Remembered;
-  /** Starts producers; they go on through crashes until they are stopped. */
-  produce(pauseMs?: number): Producers;
+  /** Starts producers that send to a port, the agent's where absent; they go on until they are stopped. */
+  produce(port?: number): Producers;
   /** Waits until `readings` more were acknowledged. */
   accepted(readings: number): Promise<void>;
   /** Waits until neither agent nor gateway holds anything back. */
@@ -38,10 +37,10 @@ export interface RealLineOptions extends Partial<Pick<LineOptions, "agent" | "ga
   readonly queueFolder?: string;
 }
 
-const agentName = "pump-17";
+export const agentName = "pump-17";
 const stream = "telemetry";
 
-/** A folder that is removed after the test; kept, and named, where the test failed. */
+/** A folder that is removed after the test. */
 export function testFolder(t: TestContext, name = "crash"): string {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
@@ -70,17 +69,16 @@ export async function layRealLine(t: TestContext, options: RealLineOptions = {})
   return {
     line,
     memory,
-    produce(pauseMs = 5) {
-      const { http } = line.ports;
+    produce(port = line.ports.http) {
       // Ids go on where an earlier set of producers ended.
       const first = 1 + series++ * 1_000_000;
       const started = startProducers({
-        port: http,
+        port,
         agent: agentName,
         stream,
         memory,
         bodyReadingsMax: 20,
-        pauseMs,
+        pauseMs: 5,
         first,
       });
       producers.push(started);
