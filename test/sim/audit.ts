@@ -111,23 +111,22 @@ function openAndReported(world: World, gateway: Gateway): Set<number> {
   return open;
 }
 
-/** The ids that some store still calls pending, with their names. */
+/** The ids that some store still calls pending, with their names; read from the file, since not every epoch is loaded. */
 function waitingNames(world: World, devices: readonly Device[]): Map<number, string> {
   const waiting = new Map<number, string>();
-  for (const device of devices) {
-    for (const lane of device.process?.store.lanes() ?? []) {
-      if (lane.tallies[0].blocks === 0) continue;
-      const name = `${device.options.agent}/${lane.name}/${lane.epoch}`;
-      for (let from = 1; ; ) {
-        const rows = device.process?.store.page(lane, from) ?? [];
-        const tail = rows[rows.length - 1];
-        if (tail === undefined) break;
-        for (const row of rows.filter((one) => one.state === 0)) {
-          for (let seq = row.first; seq < row.first + row.count; seq++) {
-            for (const id of world.oracle.lane(name).get(seq) ?? []) waiting.set(id, `${name}/${seq}`);
-          }
-        }
-        from = tail.first + tail.count;
+  for (const { db, options, isGone } of devices) {
+    if (isGone) continue;
+    const rows = db
+      .prepare(
+        `SELECT stream.name AS stream, epoch.epoch AS epoch, block.first AS first, block.count AS count
+         FROM block JOIN epoch ON epoch.run = block.run JOIN stream ON stream.id = block.stream
+         WHERE block.state = 0 AND epoch.state = 0`,
+      )
+      .all() as { stream: string; epoch: string; first: number; count: number }[];
+    for (const { stream, epoch, first, count } of rows) {
+      const name = laneName({ agent: options.agent, stream, epoch });
+      for (let seq = first; seq < first + count; seq++) {
+        for (const id of world.oracle.lane(name).get(seq) ?? []) waiting.set(id, `${name}/${seq}`);
       }
     }
   }

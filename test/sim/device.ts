@@ -6,11 +6,13 @@ import { prepareSchema } from "../../agent/store/schema.ts";
 import { openStore, type Store, type StoreOptions } from "../../agent/store/store.ts";
 import { createUplink, type Uplink } from "../../agent/uplink/uplink.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
+import { covers } from "../../shared/ranges.ts";
 import { type Db, isFull } from "../../shared/sqlite.ts";
 import { type Life, newLife } from "./clock.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
 import { limitPages, openImage } from "./memory.ts";
 import type { Network, Wire } from "./network.ts";
+import { laneName } from "./oracle.ts";
 import { startProducer } from "./producer.ts";
 import { type CrashPoint, watchStore } from "./watch.ts";
 import type { World } from "./world.ts";
@@ -171,14 +173,25 @@ export function startDevice(world: World, network: Network, device: Device, resu
 /** Ends the process on a device between two steps. */
 export function killDevice(world: World, device: Device): void {
   if (device.process === null) return;
-  const { store } = device.process;
-  const { ownRuns } = store.memory();
-  const epochs = new Set(store.lanes().flatMap((lane) => (ownRuns.has(lane.run) ? lane.epoch : [])));
+  leaveResidue(world, device, device.process.store);
   world.trace(() => `${device.name} dies`);
   device.process.life.alive = false;
   device.process = null;
-  for (const epoch of epochs) if (world.oracle.forkedEpochs.has(epoch)) world.oracle.leaveResidue(epoch);
   if (device.db.inTransaction) device.db.exec("ROLLBACK");
+}
+
+/** What a forked process wrote and no POSITION has verified yet may be lost in the other copy's shadow (PROTOCOL §9). */
+function leaveResidue({ oracle }: World, device: Device, store: Store): void {
+  const { ownRuns } = store.memory();
+  const forked = store.lanes().filter((lane) => ownRuns.has(lane.run) && oracle.forkedEpochs.has(lane.epoch));
+  if (forked.length === 0) return;
+  const own = new Set(device.taken);
+  for (const lane of forked) {
+    oracle.leaveResidue(
+      laneName({ agent: device.options.agent, stream: lane.name, epoch: lane.epoch }),
+      (seq, id) => own.has(id) && !covers(lane.journaled, seq, seq),
+    );
+  }
 }
 
 function storeOptions(world: World, device: Device, resumed?: ProcessMemory): StoreOptions {

@@ -26,8 +26,8 @@ export interface Oracle {
   readonly forkedEpochs: Set<string>;
   /** Readings of a forked process that stopped before a POSITION verified what it wrote (PROTOCOL §9). */
   readonly residue: ReadonlySet<number>;
-  /** Both copies' readings of a forked epoch become residue: one of them stops while it is open. */
-  leaveResidue(epoch: string): void;
+  /** Readings under a lane become residue: their process stops before a POSITION verified these seqs. */
+  leaveResidue(lane: string, isUnverified: (seq: number, id: number) => boolean): void;
 }
 
 export function laneName(lane: Lane): string {
@@ -61,10 +61,8 @@ export function createOracle(): Oracle {
     lanes: () => lanes,
     forkedEpochs: new Set(),
     residue,
-    leaveResidue(epoch) {
-      for (const [lane, seqs] of lanes) {
-        if (lane.endsWith(`/${epoch}`)) for (const ids of seqs.values()) for (const id of ids) residue.add(id);
-      }
+    leaveResidue(lane, isUnverified) {
+      for (const [seq, ids] of lanes.get(lane) ?? []) for (const id of ids) if (isUnverified(seq, id)) residue.add(id);
     },
   };
 }

@@ -26,7 +26,7 @@ export interface Simulation {
 const hourMs = 3_600_000;
 /** The tables of an empty store, and the reserve that small-limits.ts leaves it. */
 const emptyStoreBytes = 90_000;
-const emptyJournalBytes = 60_000;
+const emptyJournalBytes = 200_000;
 const ownUrl = "sim://own";
 const foreignUrl = "sim://foreign";
 /** Longest calm: hourly asks, rests and back-offs of an hour each need their turn, and again after a restart. */
@@ -86,7 +86,7 @@ function build(world: World): Simulation {
     const opened = createGateway(world, {
       url,
       groupId,
-      quotaBytes: dice.chance(0.2) ? emptyJournalBytes + dice.below(30_000) : 64 * 1024 * 1024,
+      quotaBytes: dice.chance(0.2) ? emptyJournalBytes + dice.below(100_000) : 64 * 1024 * 1024,
       sendWindow: dice.pick([1, 4, 8]),
       queueFails: dice.pick([0, 0, 0.1]),
       queueLatencyMs: dice.pick([10, 1_000, 1_800_000]),
