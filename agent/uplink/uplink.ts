@@ -3,23 +3,15 @@
  * apply what gateways say. All time, randomness and I/O come from outside, so the simulator runs this very code.
  */
 
-import { backoffCapMs, backoffMs, backoffRefusedCapMs } from "../../shared/backoff.ts";
 import type { Env, Timer } from "../../shared/env.ts";
 import { hex } from "../../shared/env.ts";
 import { messageOf } from "../../shared/errors.ts";
-import { gatewaysMax } from "../../shared/limits.ts";
 import { decodeMessage, encodeMessage } from "../../shared/protocol/codec.ts";
-import {
-  type DownMessage,
-  type Nack,
-  type Position,
-  protocolVersion,
-  type UpMessage,
-  type Welcome,
-} from "../../shared/protocol/messages.ts";
+import { type DownMessage, protocolVersion, type UpMessage, type Welcome } from "../../shared/protocol/messages.ts";
 import type { Store } from "../store/store.ts";
+import { createAnswers } from "./answers.ts";
 import { askEntry, createAsks } from "./asks.ts";
-import { laneKey } from "./flights.ts";
+import { openGateways } from "./gateways.ts";
 import type { ConnectLink, LinkEvents, LinkSession } from "./link.ts";
 import { createSender } from "./sender.ts";
 import { type Command, type Event, initialState, type Phase, step } from "./state.ts";
@@ -69,21 +61,18 @@ const tickMs = 1_000;
 export function createUplink(store: Store, env: Env, options: UplinkOptions): Uplink {
   let state = initialState(store.group());
   let link: LinkSession | undefined;
-  let gateways = shuffled(options.gateways, env);
+  const gateways = openGateways(options.gateways, env);
   let retry: Timer | undefined;
   let tick: Timer | undefined;
   let linger: Timer | undefined;
   let resume: Timer | undefined;
   let isSending = false;
-  let pausedUntilMs = 0;
-  let refusals = 0;
   let greetedMs = 0;
-  let lastAckUs: number | null = null;
   let lastProblem: string | null = null;
-  let forks = 0;
   let malformed = 0;
   const asks = createAsks();
   const sender = createSender(store, env, options.priorityOf);
+  const answers = createAnswers(store, env, { sender, asks, alarm, problem: (text) => (lastProblem = text) });
   store.setInFlight(sender.flights.holds);
 
   const freshNonce = (): string => hex(env.randomBytes(8));
@@ -102,7 +91,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   function execute(command: Command): void {
     switch (command.type) {
       case "connect":
-        connect(gateways[command.gateway % gateways.length] as string);
+        connect(gateways.at(command.gateway));
         return;
       case "close":
         link?.close();
@@ -134,10 +123,12 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
         join(command.welcome, command.newGroup);
         return;
       case "apply":
-        apply(command.position);
+        answers.apply(command.position, windowMax());
+        pump();
         return;
       case "refused":
-        refused(command.nack);
+        answers.refused(command.nack);
+        pump();
         return;
       case "alarm":
         alarm(command.text);
@@ -185,11 +176,9 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
 
   function join(welcome: Welcome, newGroup: boolean): void {
     if (newGroup) joinGroup(welcome.groupId);
+    answers.begin();
+    gateways.add(welcome.gateways);
     store.learnTime(welcome.timeUs);
-    const added = welcome.gateways.filter((url) => !gateways.includes(url));
-    gateways = [...gateways, ...added].slice(0, Math.max(gatewaysMax, options.gateways.length));
-    pausedUntilMs = 0;
-    restart();
     pump();
   }
 
@@ -208,79 +197,6 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     return Math.max(1, Math.min(options.sendWindow, state.session?.sendWindow ?? 1));
   }
 
-  function apply(position: Position): void {
-    const lane = store.lane(position.stream, position.epoch);
-    if (lane === undefined) return;
-    const goneBefore = lane.gone.length;
-    const applied = store.apply(lane, position);
-    lastAckUs = env.wallUs();
-    asks.answered(lane);
-    if (applied === "forked") {
-      reportFork(lane.name);
-    } else if (applied === "applied") {
-      if (sender.answered(lane, position.journaled, windowMax())) refusals = 0;
-      if (lane.gone.length > goneBefore) {
-        alarm(`the journal no longer has readings of stream ${lane.name} that this store has given up`);
-      }
-    }
-    pump();
-  }
-
-  function reportFork(stream: string): void {
-    forks++;
-    alarm(`somebody else writes under this agent's name (stream ${stream}): its readings were appended again`);
-    restart();
-  }
-
-  /** An epoch was given up: what was open is closed now, so every lane is asked for and walked anew. */
-  function restart(): void {
-    sender.begin();
-    asks.begin(store.lanes());
-  }
-
-  function refused(nack: Nack): void {
-    const lane = nack.stream === null || nack.epoch === null ? undefined : store.lane(nack.stream, nack.epoch);
-    lastProblem = `the gateway answered ${nack.reason}`;
-    switch (nack.reason) {
-      case "conflict":
-        if (lane === undefined) return;
-        store.fork(lane);
-        reportFork(lane.name);
-        break;
-      case "expired":
-        if (lane === undefined) return;
-        store.expire(lane, nack.floor ?? 0);
-        restart();
-        break;
-      case "malformed":
-      case "too-large":
-      case "unsupported":
-        if (lane === undefined || nack.first === null) return;
-        sender.flights.drop(laneKey(lane), nack.first);
-        sender.flights.rest(laneKey(lane), nack.first, env.monoMs());
-        sender.rewind(lane);
-        alarm(`the gateway cannot take a block of stream ${lane.name} (${nack.reason}): it is tried again hourly`);
-        break;
-      default:
-        // full, busy, fragmented: everything stays in the store, and the next try comes later each time.
-        if (lane !== undefined && nack.first !== null) sender.flights.drop(laneKey(lane), nack.first);
-        if (lane !== undefined && nack.first === null) sender.flights.dropLane(laneKey(lane));
-        if (lane !== undefined) sender.rewind(lane);
-        pause(nack);
-    }
-    pump();
-  }
-
-  /** Sends nothing for a while; bounded whatever the gateway asks for (I9). */
-  function pause(nack: Nack): void {
-    const nowMs = env.monoMs();
-    // The batches of one window are refused for one cause, and count once.
-    if (nowMs < pausedUntilMs) return;
-    const capMs = nack.reason === "full" ? backoffRefusedCapMs : backoffCapMs;
-    const hintMs = Math.min(nack.retryAfterMs, backoffRefusedCapMs);
-    pausedUntilMs = nowMs + hintMs + backoffMs(refusals++, env.random(), capMs);
-  }
-
   /** Asks and sends as much as the session allows. */
   function pump(): void {
     const { session, nonce, groupId } = state;
@@ -289,7 +205,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     if (page.length > 0) {
       send({ type: "ask", nonce, groupId, entries: page.map((lane) => askEntry(store, lane, session.journalId)) });
     }
-    if (env.monoMs() < pausedUntilMs) return;
+    if (answers.isPaused()) return;
     const batch = sender.next(session, nonce, groupId, windowMax(), asks.isReady);
     if (batch === undefined || link === undefined) return;
     isSending = true;
@@ -355,23 +271,13 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       phase: state.phase,
       gateway: state.session?.gateway ?? null,
       group: state.groupId,
-      lastAckUs,
+      lastAckUs: answers.lastAckUs(),
       inFlight: sender.flights.size(),
       resting: sender.flights.resting(),
       readingsSent: sender.readingsSent(),
       lastProblem,
-      forks,
+      forks: answers.forks(),
       malformed,
     }),
   };
-}
-
-/** The gateways in an order of this agent's own, so that a fleet spreads over them. */
-function shuffled(urls: readonly string[], env: Env): string[] {
-  const order = [...urls];
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(env.random() * (i + 1));
-    [order[i], order[j]] = [order[j] as string, order[i] as string];
-  }
-  return order;
 }
