@@ -76,7 +76,10 @@ export function noteRecord(tables: Tables, agent: string, record: EpochRecord): 
   }
   if (givenUp.length === 0) return;
   for (const row of tables.lanes.ofAgent(agent)) {
-    if (!row.givenUp && givenUp.includes(row.lane.epoch)) tables.lanes.save({ ...row, givenUp: true });
+    if (row.givenUp || !givenUp.includes(row.lane.epoch)) continue;
+    // What it lacked stands in the successor under new names. Another copy of the card may still live in this epoch:
+    // what that one reports as gone from here on is reported.
+    tables.lanes.save({ ...row, givenUp: true, gone: [], lost: [] });
   }
 }
 

@@ -152,9 +152,7 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
     return { id, lane: row.lane, storeId: row.storeId ?? "", run: row.run, clock, block };
   }
 
-  /** What an epoch that was given up lacks stands in its successor under new names. */
   function reportsOf(row: LaneRow): Report[] {
-    if (row.givenUp) return [];
     const kinds = [
       ["store-lost", beyond(row.lost, row.journaled)],
       ["journal-lost", beyond(row.gone, row.journaled)],

@@ -97,8 +97,9 @@ function namesOf(world: World, id: number): string[] {
 /** What nobody holds any more, is known to be missing and was reported to the operator. */
 function openAndReported(world: World, gateway: Gateway): Set<number> {
   const reported = new Map<string, (readonly { first: number; last: number }[])[]>();
-  for (const { lane, spans } of gateway.journal()?.reports() ?? []) {
+  for (const { lane, spans, kind } of gateway.journal()?.reports() ?? []) {
     const name = laneName(lane);
+    world.trace(() => `reported: ${kind} ${name} ${JSON.stringify(spans)}`);
     reported.set(name, [...(reported.get(name) ?? []), spans]);
   }
   const open = new Set<number>();
