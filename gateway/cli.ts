@@ -2,7 +2,6 @@
 import { Command, Option } from "commander";
 import { askAdmin } from "../shared/ask-admin.ts";
 import { realEnv } from "../shared/env.ts";
-import { Fault } from "../shared/errors.ts";
 import { countedText } from "../shared/human.ts";
 import { openLog } from "../shared/log.ts";
 import { checkConfig, findConfig, takeConfig, writeSample } from "../shared/options/commands.ts";
@@ -11,7 +10,6 @@ import { run } from "../shared/run.ts";
 import { version } from "../shared/version.ts";
 import { endWithReader, exitCodes, openVoice } from "../shared/voice.ts";
 import { type GatewayConfig, loadGatewayConfig } from "./config.ts";
-import type { Declaration } from "./declare-lost.ts";
 import { gatewayProgram } from "./options.ts";
 
 const voice = openVoice();
@@ -66,10 +64,9 @@ program
   .option("--json", "for programs")
   .action(async (options: ConfigOption & { json?: boolean }) => {
     const { admin } = config(options);
-    const status = await askAdmin(admin.host, admin.port, "/status");
-    if (options.json === true) return voice.say(JSON.stringify(status));
-    const { sayStatus } = await import("./status.ts");
-    return sayStatus(voice, status as Parameters<typeof sayStatus>[1]);
+    const { readStatus, sayStatus } = await import("./status.ts");
+    const status = readStatus(await askAdmin(admin.host, admin.port, "/status"));
+    return options.json === true ? voice.say(JSON.stringify(status)) : sayStatus(voice, status);
   });
 
 const agents = program.command("agent").description("the agents that may connect");
@@ -138,24 +135,20 @@ program
   .requiredOption("--agent <name>", "the agent")
   .option("--stream <name>", "only this stream")
   .option("--epoch <id>", "only this epoch")
-  .option("--first <seq>", "with --stream and --epoch: from this seq", Number)
-  .option("--last <seq>", "to this seq", Number)
+  .option("--first <seq>", "with --stream and --epoch: from this seq")
+  .option("--last <seq>", "to this seq")
   .addOption(configOption())
   .option("--json", "for programs")
-  .action(async (options: ConfigOption & Declaration & { first?: number; last?: number; json?: boolean }) => {
+  .action(async (options: ConfigOption & Partial<Record<string, string>> & { json?: boolean }) => {
+    const { readDeclaration } = await import("./declare-lost.ts");
     const { declare } = await import("./declare.ts");
-    const { agent, stream, epoch, first, last } = options;
-    if ((first === undefined) !== (last === undefined) || Number.isNaN(first) || Number.isNaN(last)) {
-      throw new Fault("usage", { what: "--first and --last go together, as numbers" });
-    }
-    const declared = await declare(config(options), {
-      agent,
-      ...(stream === undefined ? {} : { stream }),
-      ...(epoch === undefined ? {} : { epoch }),
-      ...(first === undefined || last === undefined ? {} : { span: { first, last } }),
-    });
+    const { first, last, ...named } = options;
+    const span =
+      first === undefined && last === undefined ? {} : { span: { first: Number(first), last: Number(last) } };
+    const declaration = readDeclaration({ ...named, ...span });
+    const declared = await declare(config(options), declaration);
     if (options.json === true) return voice.say(JSON.stringify(declared));
-    if (declared.length === 0) return voice.note(`nothing is open of agent ${agent}`);
+    if (declared.length === 0) return voice.note(`nothing is open of agent ${declaration.agent}`);
     return voice.table(
       ["agent", "stream", "epoch", "reason", "declared"],
       declared.map(({ lane, reason, seqs }) => [lane.agent, lane.stream, lane.epoch, reason, String(seqs)]),

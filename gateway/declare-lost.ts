@@ -1,12 +1,9 @@
 /**
  * `declare-lost`: the operator's word that seqs will never arrive. Without it a gap stays open, because an old card may
- * come back (PROTOCOL §8). It reaches a running gateway through a socket in its state folder, so that only those who
- * may write there can declare anything.
+ * come back (PROTOCOL §8). How it reaches a running gateway stands in control.ts.
  */
-import { rmSync } from "node:fs";
-import { createServer, request } from "node:http";
-import { join } from "node:path";
-import { Fault, messageOf } from "../shared/errors.ts";
+import { Fault } from "../shared/errors.ts";
+import { seqMax } from "../shared/limits.ts";
 import type { Span } from "../shared/ranges.ts";
 import type { Journal, Report } from "./journal/journal.ts";
 import type { Lane } from "./queue/queue.ts";
@@ -26,91 +23,53 @@ export interface Declared {
   readonly seqs: number;
 }
 
-const bodyBytesMax = 4096;
+/**
+ * A declaration from outside: of a command line, or of whoever writes to the socket.
+ * @throws Fault `usage`
+ */
+export function readDeclaration(value: unknown): Declaration {
+  const { agent, stream, epoch, span } = (value ?? {}) as Partial<Record<keyof Declaration, unknown>>;
+  if (!isText(agent)) throw misuse("no agent is named", "name it with --agent");
+  if (!(stream === undefined || isText(stream))) throw misuse("the stream is no name", "name it with --stream");
+  if (!(epoch === undefined || isText(epoch))) throw misuse("the epoch is no id", "name it with --epoch");
+  const narrowed = { agent, ...(stream === undefined ? {} : { stream }), ...(epoch === undefined ? {} : { epoch }) };
+  if (span === undefined) return narrowed;
+  const { first, last } = (span ?? {}) as Partial<Record<keyof Span, unknown>>;
+  if (!isSeq(first) || !isSeq(last) || last < first) {
+    throw misuse("--first and --last are no run of seqs", "give both, whole numbers from 1 on, the lower one first");
+  }
+  if (stream === undefined || epoch === undefined) {
+    throw misuse("seqs alone do not say what is lost", "name --stream and --epoch with them, as `status` shows them");
+  }
+  return { ...narrowed, span: { first, last } };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0;
+}
+
+function isSeq(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= seqMax;
+}
+
+function misuse(what: string, remedy: string): Fault {
+  return new Fault("usage", { what, remedy });
+}
 
 /** Carries a declaration out. Fills only what is still open. */
 export async function declareLost(journal: Journal, declaration: Declaration): Promise<Declared[]> {
   const { agent, stream, epoch, span } = declaration;
-  if (span !== undefined) {
-    if (stream === undefined || epoch === undefined) {
-      throw new Fault("usage", {
-        what: "seqs alone do not say what is lost",
-        remedy: "name --stream and --epoch with --first and --last, as `status` shows them",
-      });
-    }
+  if (span !== undefined && stream !== undefined && epoch !== undefined) {
     const lane = { agent, stream, epoch };
     return [{ lane, reason: "journal-lost", seqs: await journal.declareLost(lane, [span], "journal-lost") }];
   }
   const declared: Declared[] = [];
-  for (const report of journal.reports()) {
-    const { lane, kind, spans } = report;
+  for (const { lane, kind, spans } of journal.reports()) {
     const fits =
       lane.agent === agent && (stream ?? lane.stream) === lane.stream && (epoch ?? lane.epoch) === lane.epoch;
-    if (fits) declared.push({ lane, reason: kind, seqs: await journal.declareLost(lane, spans, kind) });
+    // Two reports may name the same seqs; what the first one filled the second finds filled.
+    const seqs = fits ? await journal.declareLost(lane, spans, kind) : 0;
+    if (seqs > 0) declared.push({ lane, reason: kind, seqs });
   }
   return declared;
-}
-
-const socketPath = (stateFolder: string): string => join(stateFolder, "control.sock");
-
-/** Listens for declarations while the gateway runs. */
-export async function startControl(stateFolder: string, journal: Journal): Promise<{ stop(): Promise<void> }> {
-  const path = socketPath(stateFolder);
-  rmSync(path, { force: true });
-  const server = createServer((message, response) => {
-    const chunks: Buffer[] = [];
-    let sizeBytes = 0;
-    message.on("data", (chunk: Buffer) => {
-      sizeBytes += chunk.length;
-      if (sizeBytes <= bodyBytesMax) chunks.push(chunk);
-    });
-    message.on("end", () => {
-      void answer(Buffer.concat(chunks).toString("utf8")).then(({ code, body }) => {
-        response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
-      });
-    });
-  });
-  async function answer(text: string): Promise<{ code: number; body: unknown }> {
-    try {
-      return { code: 200, body: await declareLost(journal, JSON.parse(text) as Declaration) };
-    } catch (error) {
-      const fault = error instanceof Fault ? error : new Fault("usage", { what: messageOf(error) });
-      return { code: 400, body: { what: fault.what, why: fault.why, remedy: fault.remedy } };
-    }
-  }
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ path, readableAll: false, writableAll: false }, resolve);
-  });
-  return {
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-/**
- * Asks the running gateway of a state folder.
- * @returns undefined where none runs
- * @throws Fault what the gateway answered
- */
-export function askRunning(stateFolder: string, declaration: Declaration): Promise<Declared[] | undefined> {
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath: socketPath(stateFolder), method: "POST", path: "/declare-lost" }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
-        const body = JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown;
-        if (response.statusCode === 200) resolve(body as Declared[]);
-        else reject(new Fault("usage", body as { what: string; why: string; remedy: string }));
-      });
-    });
-    call.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(undefined);
-      else reject(error);
-    });
-    call.end(JSON.stringify(declaration));
-  });
 }

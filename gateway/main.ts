@@ -7,18 +7,20 @@
  *
  * Ingress answers after the journal's fsync; the forwarder pulls from the journal, and deletes there what the queue has.
  */
+import { mkdirSync } from "node:fs";
 import type { Logger } from "pino";
 import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
 import { type Env, realEnv } from "../shared/env.ts";
-import { Fault } from "../shared/errors.ts";
+import type { Fault } from "../shared/errors.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
 import { version } from "../shared/version.ts";
 import type { GatewayConfig } from "./config.ts";
-import { startControl } from "./declare-lost.ts";
+import { startControl } from "./control.ts";
 import { startForwarder } from "./forwarder/forwarder.ts";
+import { checkGroup } from "./group.ts";
 import { type Broker, startBroker } from "./ingress/broker.ts";
 import { openCredentials } from "./ingress/credentials.ts";
 import { startIngress } from "./ingress/ingress.ts";
@@ -46,15 +48,11 @@ export async function openParts(
   const { folder, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs } = config.queue;
   const queue = openFileQueue({ folder, env, log, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs });
   try {
-    if (config.groupId !== null && config.groupId !== queue.groupId) {
-      throw new Fault("config", {
-        what: `the queue belongs to group ${queue.groupId}`,
-        why: `the configuration says group ${config.groupId}`,
-        remedy: "point queue.folder at the queue of this group, or correct group.id",
-      });
-    }
-    const place = folderPlace(config.stateFolder, env);
-    const { quotaBytes } = config.journal;
+    const { stateFolder, journal: settings, groupId } = config;
+    const { quotaBytes } = settings;
+    mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+    checkGroup(stateFolder, queue.groupId, groupId);
+    const place = folderPlace(stateFolder, env);
     const journal = await openSqliteJournal({ place, env, quotaBytes, queue, log, onFailed });
     const close = async (): Promise<void> => {
       await journal.close();

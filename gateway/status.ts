@@ -1,7 +1,8 @@
 /** What the gateway says of itself: the `status` command, /status, /healthz and /metrics read the same figures. */
 import type { Registry } from "prom-client";
 import type { Health } from "../shared/admin.ts";
-import { countText, rateText, sizeText } from "../shared/human.ts";
+import { Fault } from "../shared/errors.ts";
+import { countText, durationText, rateText, sizeText } from "../shared/human.ts";
 import { addCounter, addGauge } from "../shared/metrics.ts";
 import { sizeOf } from "../shared/ranges.ts";
 import type { Rate } from "../shared/rate.ts";
@@ -20,6 +21,7 @@ export interface GatewayStatus {
   readonly connections: number;
   readonly pendingReadings: number;
   readonly pendingBytes: number;
+  /** What the journal takes of its quota. */
   readonly journalBytes: number;
   readonly quotaBytes: number;
   readonly ratePerSecondIn: number;
@@ -33,9 +35,13 @@ export interface GatewayStatus {
   readonly refused: Readonly<Record<string, number>>;
   /** What ingress alarmed about since the start, by kind. */
   readonly alarms: Readonly<Record<string, number>>;
-  /** What agents reported that nobody holds any more. */
+  /** Lanes with seqs that nobody holds any more, as agents reported; `reports` names the first of them. */
+  readonly reportsCount: number;
   readonly reports: readonly { kind: string; agent: string; stream: string; epoch: string; seqs: number }[];
 }
+
+/** Reports that the status names: a fleet that lost its cards must not make it endless (I8). */
+const reportsMax = 1000;
 
 export interface StatusSources {
   readonly name: string;
@@ -50,6 +56,7 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
   const usage = journal.usage();
   const forwarding = forwarder.status();
   const perSecondIn = rateIn.perSecond();
+  const reports = journal.reports();
   const gain = forwarding.readingsPerSecond - perSecondIn;
   return {
     gateway: name,
@@ -59,7 +66,7 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
     connections: broker()?.connections() ?? 0,
     pendingReadings: usage.readings,
     pendingBytes: usage.bytes,
-    journalBytes: usage.bytes,
+    journalBytes: usage.usedBytes,
     quotaBytes: usage.quotaBytes,
     ratePerSecondIn: perSecondIn,
     ratePerSecondOut: forwarding.readingsPerSecond,
@@ -71,7 +78,8 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
     lost: forwarding.lost,
     refused: ingress.counters.nacks,
     alarms: ingress.counters.alarms,
-    reports: journal.reports().map(({ kind, lane, spans }) => ({ kind, ...lane, seqs: sizeOf(spans) })),
+    reportsCount: reports.length,
+    reports: reports.slice(0, reportsMax).map(({ kind, lane, spans }) => ({ kind, ...lane, seqs: sizeOf(spans) })),
   };
 }
 
@@ -80,9 +88,23 @@ export function healthOf(status: GatewayStatus): Health {
   if (status.trouble !== null) reasons.push(`Forwarding waits: ${status.trouble}.`);
   if (status.reports.length > 0) reasons.push("Readings are open that nobody holds any more: see declare-lost.");
   if (status.deadLetters > 0) reasons.push(`${status.deadLetters} blocks could not be read and are dead letters.`);
-  const isFull = status.pendingBytes > 0.95 * status.quotaBytes;
+  const isFull = status.journalBytes > 0.95 * status.quotaBytes;
   if (isFull) reasons.push("The journal is full; agents keep their readings.");
   return { status: isFull ? "failing" : reasons.length > 0 ? "degraded" : "ok", reasons };
+}
+
+/**
+ * What answered at the admin address, if that is a gateway.
+ * @throws Fault `unavailable` where it is something else
+ */
+export function readStatus(answer: unknown): GatewayStatus {
+  const { gateway, reports, lost, refused, alarms } = (answer ?? {}) as Partial<GatewayStatus>;
+  if (typeof gateway === "string" && Array.isArray(reports) && lost && refused && alarms)
+    return answer as GatewayStatus;
+  throw new Fault("unavailable", {
+    what: "what answers at the admin address is no gateway of this version",
+    remedy: "name the configuration of the gateway with --config, or restart a gateway that was upgraded",
+  });
 }
 
 export function sayStatus(voice: Voice, status: GatewayStatus): void {
@@ -96,11 +118,14 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["group", status.groupId],
     ["connections", countText(status.connections)],
     ["waiting", `${countText(status.pendingReadings)} readings, ${sizeText(status.pendingBytes)}`],
+    ["drained in", status.drainEtaMs === null ? "unknown" : durationText(status.drainEtaMs)],
+    ["journal", `${sizeText(status.journalBytes)} of ${sizeText(status.quotaBytes)}`],
     ["in", rateText(status.ratePerSecondIn)],
     ["out", rateText(status.ratePerSecondOut)],
     ["forwarder", status.trouble === null ? status.forwarder : `${status.forwarder}: ${status.trouble}`],
     ["forwarded", `${countText(status.forwardedReadings)} readings since the start`],
     ["lost", some(status.lost)],
+    ["dead letters", countText(status.deadLetters)],
     ["refused", some(status.refused)],
     ["alarms", some(status.alarms)],
   ];
@@ -108,6 +133,9 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
   for (const [key, text] of lines) voice.say(`${key.padEnd(width)}  ${text}`);
   if (status.reports.length === 0) return;
   voice.say("");
+  if (status.reportsCount > status.reports.length) {
+    voice.say(`the first ${status.reports.length} of ${countText(status.reportsCount)}:`);
+  }
   voice.table(
     ["open", "agent", "stream", "epoch", "seqs"],
     status.reports.map(({ kind, agent, stream, epoch, seqs }) => [kind, agent, stream, epoch, countText(seqs)]),
@@ -129,8 +157,8 @@ export function addGatewayMetrics(registry: Registry, sources: StatusSources): v
   });
   addGauge(registry, {
     name: "holdfast_gateway_journal_bytes",
-    help: "Bytes of blocks in the journal.",
-    read: () => journal.usage().bytes,
+    help: "Bytes that the journal takes of its quota.",
+    read: () => journal.usage().usedBytes,
   });
   addCounter(registry, {
     name: "holdfast_gateway_blocks_total",

@@ -60,6 +60,8 @@ export interface JournalUsage {
   readonly blocks: number;
   readonly readings: number;
   readonly bytes: number;
+  /** What the journal takes of its quota: blocks, and what is known of lanes. */
+  readonly usedBytes: number;
   readonly quotaBytes: number;
 }
 

@@ -215,7 +215,10 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
         return { ...stateOf(row.lane, row), record, newest: row.newest };
       });
     },
-    usage: () => ({ ...file.tables().entries.waiting(), quotaBytes }),
+    usage() {
+      const { entries, db } = file.tables();
+      return { ...entries.waiting(), usedBytes: usedBytes(db), quotaBytes };
+    },
     async close() {
       commits.close();
       file.close();
