@@ -149,15 +149,15 @@ void test("I8: a stream at its own quota drops without walking what is delivered
   const watched = watchDb(keptStore().db);
   const streams = [{ ...telemetry, quotaBytes: 20_000 }, alarm];
   const { store } = keptStore({ streams }, watched.db);
-  for (let i = 0; i < 80; i++) append(store, [i]);
+  for (let i = 0; i < 1_000; i++) append(store, [i]);
   const lane = theLane(store);
-  store.apply(lane, positionOf(lane, 1, [ownRange(store, lane, 1, 80)]));
+  store.apply(lane, positionOf(lane, 1, [{ ...ownRange(store, lane, 1, 1), last: 1_000, after: lane.chain }]));
   for (let i = 0; i < 150; i++) append(store, [i]);
   const before = watched.rows();
   append(store, [1]);
   assert.ok(lane.tallies[0].bytes + 128 * lane.tallies[0].blocks <= 20_000);
   assert.ok(store.usage().losses.get("quota") !== undefined);
-  assert.ok(watched.rows() - before < 280, `${watched.rows() - before} rows`);
+  assert.ok(watched.rows() - before < 500, `${watched.rows() - before} rows`);
 });
 
 void test("epochs that are done are freed first, but the latest one keeps what its successor's record must name", () => {

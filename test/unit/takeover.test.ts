@@ -147,6 +147,37 @@ void test("I6: the loss records of a take-over carry the chains of their neighbo
   assert.equal(storeIn(folder).file.recovery, null);
 });
 
+void test("I6: newest readings that are gone are named from the successor's record, or from the row of a damaged block", (t) => {
+  const folder = tempFolder(t);
+  const first = storeIn(folder);
+  append(first.store, [1]);
+  append(first.store, [2, 3]);
+  first.file.close();
+  const second = storeIn(folder);
+  append(second.store, [4]);
+  append(second.store, [5, 6, 7]);
+  second.file.close();
+  const db = new Database(join(folder, "store.db"));
+  db.exec("DELETE FROM block WHERE run=1 AND first=2; UPDATE block SET bytes = zeroblob(20) WHERE run=2 AND first=2");
+  db.close();
+  writeFileSync(join(folder, "store.db.damaged"), "a test says so");
+  const { store, file } = storeIn(folder);
+  assert.deepEqual(
+    store.lanes().map((lane) => rowsOf(store, lane).map(({ first: from, last, values }) => [from, last, values])),
+    [
+      [
+        [1, 1, [1]],
+        [2, 3, "lost"],
+      ],
+      [
+        [1, 1, [4]],
+        [2, 4, "lost"],
+      ],
+    ],
+  );
+  file.close();
+});
+
 void test("I10: a page of junk in the middle of the file costs the blocks on it, and the agent starts", (t) => {
   const folder = crashed(t, (store) => {
     for (let i = 0; i < 60; i++) appendLarge(store, i, i % 2 === 0 ? "telemetry" : "alarm");
@@ -242,5 +273,17 @@ void test("I10: a file that cannot be opened now is left where it is", (t) => {
   const { store, file } = storeIn(folder);
   assert.equal(file.recovery, null);
   assert.deepEqual(rowsOf(store, theLane(store))[0]?.values, [1]);
+  file.close();
+});
+
+void test("I10: a disk without room keeps a store from opening, gives up the ballast, and moves nothing", (t) => {
+  const folder = tempFolder(t);
+  writeFileSync(join(folder, "ballast"), "room");
+  assert.throws(() => storeIn(folder, undefined, 2 * 4096), { code: "full", retryable: true });
+  assert.equal(existsSync(join(folder, "quarantine")), false);
+  assert.equal(existsSync(join(folder, "ballast")), false);
+  const { store, file } = storeIn(folder);
+  assert.equal(file.recovery, null);
+  append(store, [1]);
   file.close();
 });
