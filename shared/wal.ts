@@ -4,7 +4,7 @@
  * document, §4: a header of 32 bytes, then frames of 24 bytes and a page. A frame counts while its salts are the
  * header's and its checksum, which runs over all frames before it, holds.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { pageBytes as filePageBytes } from "./sqlite.ts";
 
 const headerBytes = 32;
@@ -59,6 +59,18 @@ function holds(header: Buffer): boolean {
   return isMagic && header.readUInt32BE(24) === a && header.readUInt32BE(28) === b;
 }
 
+function newHeader(salts: Uint8Array): Buffer {
+  const header = Buffer.alloc(headerBytes);
+  header.writeUInt32BE(magicLittleEndian, 0);
+  header.writeUInt32BE(walFormat, 4);
+  header.writeUInt32BE(filePageBytes, 8);
+  header.set(salts, 16);
+  const [a, b] = sumOf(header);
+  header.writeUInt32BE(a, 24);
+  header.writeUInt32BE(b, 28);
+  return header;
+}
+
 /**
  * What a damaged header must have been, from the salts of the frames: one flipped bit in it makes SQLite drop the whole
  * log (all of 20 tries). Two places must agree on the salts, so that a file of junk is not taken for a log.
@@ -71,15 +83,7 @@ function rebuiltHeader(file: number, damaged: Buffer): Buffer | undefined {
   });
   const [first, second] = salts as [Buffer, Buffer];
   if (!first.equals(second) && !first.equals(damaged.subarray(16, 24))) return undefined;
-  const header = Buffer.alloc(headerBytes);
-  header.writeUInt32BE(magicLittleEndian, 0);
-  header.writeUInt32BE(walFormat, 4);
-  header.writeUInt32BE(filePageBytes, 8);
-  first.copy(header, 16);
-  const [a, b] = sumOf(header);
-  header.writeUInt32BE(a, 24);
-  header.writeUInt32BE(b, 28);
-  return header;
+  return newHeader(first);
 }
 
 /** Counts the frames that carry the header's salts; undefined where the file is no WAL or holds none. */
@@ -175,6 +179,42 @@ export function mendWal(path: string, firstPage?: Uint8Array): void {
       sum.writeUInt32BE(running[1], 12);
       writeSync(file, sum, 0, 16, at + 8);
     }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Appends a version of one page to a log that holds, as a commit of its own, so that readers of a copy see it instead of
+ * a damaged one. Makes the log where there is none.
+ * @param mainPages size of the main file in pages; with what the log adds it is that of the database
+ */
+export function appendPage(path: string, pageNumber: number, page: Uint8Array, mainPages: number): void {
+  const file = openSync(path, existsSync(path) ? "r+" : "wx+");
+  try {
+    const frames = openFrames(file);
+    const header = frames?.header ?? newHeader(new Uint8Array(8));
+    if (frames === undefined) writeSync(file, header, 0, headerBytes, 0);
+    let sum: readonly [number, number] = sumOf(header);
+    let pages = mainPages;
+    for (const { frame } of frames === undefined ? [] : walk(frames)) {
+      sum = [frame.readUInt32BE(16), frame.readUInt32BE(20)];
+      // A damaged size is no size: the log cannot add more pages than it has frames.
+      const size = frame.readUInt32BE(4);
+      if (size <= mainPages + (frames?.count ?? 0)) pages = Math.max(pages, size);
+    }
+    const frame = Buffer.alloc(frameHeadBytes + filePageBytes);
+    frame.writeUInt32BE(pageNumber, 0);
+    frame.writeUInt32BE(pages, 4);
+    header.copy(frame, 8, 16, 24);
+    frame.set(page, frameHeadBytes);
+    const isBigEndian = frames?.bigEndian ?? false;
+    sum = walChecksum(frame.subarray(0, 8), sum, isBigEndian);
+    sum = walChecksum(frame.subarray(frameHeadBytes), sum, isBigEndian);
+    frame.writeUInt32BE(sum[0], 16);
+    frame.writeUInt32BE(sum[1], 20);
+    writeSync(file, frame, 0, frame.length, headerBytes + (frames?.count ?? 0) * frame.length);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -1,18 +1,66 @@
 /** Opening a damaged file to read what can be read. Nothing is ever written to it: the original shares its blocks. */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import Database from "better-sqlite3";
-import type { Db } from "../../shared/sqlite.ts";
+import { type Db, pageBytes } from "../../shared/sqlite.ts";
+import { appendPage } from "../../shared/wal.ts";
 
-/** Opens `path` for reading; its log is read along and neither checkpointed nor removed. */
-export function openDamaged(path: string, cacheBytes: number): Db {
+/** Places in SQLite's header (file format, §1.3). */
+const changesOffset = 24;
+const freeListOffset = 32;
+const countValidForOffset = 92;
+
+/**
+ * Opens `path` for reading; its log is read along and neither checkpointed nor removed. Where not even the names of its
+ * tables can be read, the first page of a new store takes the place of its own: but for counts in its header it is the
+ * same in every store of one format, and one flipped bit in it would otherwise hide all the others.
+ * @param freshPath a new store of the same format, checkpointed
+ */
+export function openDamaged(path: string, freshPath: string, cacheBytes: number): Db {
+  try {
+    return openReadOnly(path, cacheBytes);
+  } catch {
+    appendPage(`${path}-wal`, 1, firstPage(freshPath), pagesOf(path));
+    return openReadOnly(path, cacheBytes);
+  }
+}
+
+function openReadOnly(path: string, cacheBytes: number): Db {
   const db = new Database(path, { readonly: true, fileMustExist: true });
   try {
     db.pragma("mmap_size=0");
     db.pragma("cell_size_check=ON");
     db.pragma("trusted_schema=OFF");
     db.pragma(`cache_size=-${Math.ceil(cacheBytes / 1024)}`);
+    // Compiled only, which reads the names: rows on other pages are judged one by one.
+    db.prepare("SELECT 1 FROM meta, block");
     return db;
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+function pagesOf(path: string): number {
+  const file = openSync(path, "r");
+  try {
+    return Math.ceil(fstatSync(file).size / pageBytes);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function firstPage(path: string): Buffer {
+  const page = Buffer.alloc(pageBytes);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, page, 0, pageBytes, 0);
+  } finally {
+    closeSync(file);
+  }
+  // Where these two differ, the size of the file counts and not the one that the page tells.
+  page.writeUInt32BE(1, changesOffset);
+  page.writeUInt32BE(0, countValidForOffset);
+  // Free pages are only passed over by a reader.
+  page.fill(0, freeListOffset, freeListOffset + 8);
+  return page;
 }

@@ -188,22 +188,23 @@ function replace(path: string, quarantine: Quarantine, options: StoreFileOptions
   const copy = `${path}.copy`;
   try {
     copyForReading(path, copy);
-    const from = openDamaged(copy, options.cacheBytes);
+    const to = openDatabase(`${path}.new`, options);
     try {
-      const to = openDatabase(`${path}.new`, options);
+      prepareSchema(to, () => env.randomBytes(16));
+      checkpointAll(to);
+      const from = openDamaged(copy, `${path}.new`, options.cacheBytes);
       try {
-        prepareSchema(to, () => env.randomBytes(16));
         const taken = takeOver(from, to, (row, bytes) => {
           log.error({ run: row.run, first: row.first, count: row.count }, "a block is damaged");
           quarantine.keepBlock({ name: String(row.stream), epoch: String(row.run) }, row, bytes);
         });
         log.warn(taken, "the store was taken over");
-        checkpointAll(to);
       } finally {
-        to.close();
+        from.close();
       }
+      checkpointAll(to);
     } finally {
-      from.close();
+      to.close();
     }
     crashPoint("take-over filled");
     // From here on the new file is the store: a WAL of the old one that is still there must never be played into it.
