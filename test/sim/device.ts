@@ -170,6 +170,14 @@ export function startDevice(world: World, network: Network, device: Device, resu
   guard(() => uplink.start())();
 }
 
+/** True where some epoch of the card waits to be sent, loaded or not. */
+export function holdsPending({ db }: Device): boolean {
+  const found = db.prepare(
+    "SELECT 1 FROM block JOIN epoch USING (run) WHERE block.state = 0 AND epoch.state = 0 LIMIT 1",
+  );
+  return found.get() !== undefined;
+}
+
 /** Ends the process on a device between two steps. */
 export function killDevice(world: World, device: Device): void {
   if (device.process === null) return;

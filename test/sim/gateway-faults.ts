@@ -19,6 +19,8 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
     return true;
   }
 
+  // An operator looks at the reports now and then, in some seeds often.
+  if (dice.chance(0.6)) operate(dice.pick([10, 120]) * minuteMs);
   return [
     { name: "gateway crash", weight: 4, strike: () => whileDown(() => {}) },
     {
@@ -78,7 +80,6 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
         return true;
       },
     },
-    { name: "declared lost", weight: 8, strike: declareLost },
   ];
 
   function idsOf(table: string): number[] {
@@ -108,11 +109,20 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
     return true;
   }
 
+  function operate(meanMs: number): void {
+    clock.after(dice.wait(meanMs), null, () => {
+      if (world.calm) return;
+      declareLost();
+      operate(meanMs);
+    });
+  }
+
   /** An operator declares lost what is reported, and nothing else. */
-  function declareLost(): boolean {
+  function declareLost(): void {
     const journal = gateway.journal();
     const reports = journal?.reports() ?? [];
-    if (journal === undefined || reports.length === 0) return false;
+    if (journal === undefined || reports.length === 0) return;
+    world.count("fault: declared lost");
     const { lane, spans, kind } = dice.pick(reports);
     world.trace(
       () => `operator declares ${kind} ${lane.agent}/${lane.stream}/${lane.epoch.slice(0, 4)} ${JSON.stringify(spans)}`,
@@ -121,6 +131,5 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
       (seqs) => world.count("seqs declared lost", seqs),
       (error: unknown) => world.trace(() => `declare-lost failed: ${messageOf(error)}`),
     );
-    return true;
   }
 }

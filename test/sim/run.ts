@@ -1,6 +1,6 @@
 /** One seed: a world, hours of faults, a calm in which everything settles, and the audit. */
 import { audit } from "./audit.ts";
-import { type Device, type DeviceOptions, newDevice, startDevice } from "./device.ts";
+import { type Device, type DeviceOptions, holdsPending, newDevice, startDevice } from "./device.ts";
 import { startFaults } from "./faults.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { createNetwork, type Network, type Weather } from "./network.ts";
@@ -67,11 +67,7 @@ async function settle({ world, gateway, devices }: Simulation): Promise<void> {
   await world.clock.run(fromMs + 1.2 * hourMs);
   while (world.clock.nowMs() < fromMs + settleHoursMax * hourMs) {
     const waits = devices.some(
-      ({ isGone, process }) =>
-        !isGone &&
-        (process === null ||
-          process.uplink.status().phase !== "syncing" ||
-          process.store.lanes().some((lane) => lane.tallies[0].blocks > 0)),
+      (device) => !device.isGone && (device.process?.uplink.status().phase !== "syncing" || holdsPending(device)),
     );
     if (!waits && gateway.journal()?.usage().blocks === 0) return;
     await world.clock.run(world.clock.nowMs() + 0.5 * hourMs);

@@ -126,6 +126,9 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
       if (current !== undefined && lane.journalId === current && position.journalId !== current) {
         world.find("OLD-JOURNAL", `${watched.agent} applies a position of journal ${position.journalId}`);
       }
+      if (store.isOpen(lane) && position.journaled.some((range) => range.after === null)) {
+        world.count("unknown chain in the open epoch");
+      }
       return givingUp(lane, "verified", () => store.apply(lane, position));
     },
     fork: (lane) => givingUp(lane, "verified", () => store.fork(lane)),
