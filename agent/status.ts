@@ -57,7 +57,7 @@ const linkWords = {
   syncing: "up",
 } as const;
 
-export function statusOf({ name, store, intake, uplink, rateIn, rateOut, recovery, env }: StatusSources): AgentStatus {
+export function statusOf({ name, store, uplink, rateIn, rateOut, recovery, env }: StatusSources): AgentStatus {
   const usage = store.usage();
   const link = uplink.status();
   const streams = [...usage.pending].map(([stream, { readings, bytes }]) => [stream, { readings, bytes }] as const);
@@ -65,7 +65,6 @@ export function statusOf({ name, store, intake, uplink, rateIn, rateOut, recover
   const perSecondIn = rateIn.perSecond();
   const perSecondOut = rateOut.perSecond();
   const gain = perSecondOut - perSecondIn;
-  void intake;
   return {
     agent: name,
     version,

@@ -2,7 +2,7 @@
 import { usedBytes } from "../../shared/sqlite.ts";
 import { pending } from "./blocks.ts";
 import { type Core, lanesOf } from "./core.ts";
-import type { Tally } from "./lanes.ts";
+import { firstMissing, type Tally } from "./lanes.ts";
 
 export interface StoreUsage {
   readonly usedBytes: number;
@@ -30,8 +30,10 @@ export function usageOf(core: Core, quotaBytes: number): StoreUsage {
     addTo(delivered, lane.tallies[2]);
     for (const span of lane.gone) goneReadings += span.last - span.first + 1;
     if (lane.tallies[pending].blocks > 0) {
-      const from = (lane.journaled[0]?.first === 1 ? lane.journaled[0].last : 0) + 1;
-      const minUs = core.blocks.holding(lane.run, lane.stream, from)?.minUs ?? null;
+      const from = firstMissing(lane);
+      const { holding, page } = core.blocks;
+      const oldest = holding(lane.run, lane.stream, from) ?? page(lane.run, lane.stream, from, 1)[0];
+      const minUs = oldest?.minUs ?? null;
       if (minUs !== null && (oldestUs === null || minUs < oldestUs)) oldestUs = minUs;
     }
   }

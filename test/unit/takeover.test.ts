@@ -110,6 +110,28 @@ void test("I6, I10: whatever bit flips in a log of 120 commits, each acknowledge
   );
 });
 
+void test("I10: a flipped bit in the newest copy of the page that names the tables hides nothing", (t) => {
+  const folder = crashed(t, (store) => {
+    for (let i = 0; i < 30; i++) appendLarge(store, i);
+    append(store, [1, 2]);
+  });
+  const path = join(folder, "store.db-wal");
+  const wal = readFileSync(path);
+  const frameBytes = 4096 + 24;
+  let at = 0;
+  for (let frame = walHeaderBytes; frame + frameBytes <= wal.length; frame += frameBytes) {
+    if (wal.readUInt32BE(frame) === 1) at = frame;
+  }
+  // The names stand at the end of the page.
+  wal.write("CREATE TUBLE", wal.indexOf("CREATE TABLE", at + 24));
+  writeFileSync(path, wal);
+  const { store, file } = storeIn(folder);
+  assert.match(String(file.recovery), /taken over/);
+  assert.equal(theLane(store).last, 32);
+  assert.equal(store.usage().losses.size, 0);
+  file.close();
+});
+
 void test("I6: the loss records of a take-over carry the chains of their neighbours, so that ranges join over them", (t) => {
   const folder = crashed(t, (store) => {
     for (let i = 0; i < 5; i++) appendScattered(store, i * 300);
