@@ -167,8 +167,8 @@ export function mendWal(path: string, firstPage?: Uint8Array): void {
         const [a, b] = walChecksum(frame.subarray(frameHeadBytes), head, frames.bigEndian);
         if (a === stored[0] && b === stored[1]) good = Buffer.from(frame.subarray(frameHeadBytes));
         else if (good !== undefined) {
-          frame.set(good, frameHeadBytes);
-          writeSync(file, good, 0, good.length, at + frameHeadBytes);
+          frame.set(sizedByFile(good), frameHeadBytes);
+          writeSync(file, frame, frameHeadBytes, frames.pageBytes, at + frameHeadBytes);
         }
       }
       storedBefore = stored;
@@ -183,6 +183,21 @@ export function mendWal(path: string, firstPage?: Uint8Array): void {
   } finally {
     closeSync(file);
   }
+}
+
+/** Places of two counters in SQLite's header (file format, §1.3). */
+const changesOffset = 24;
+const sizeValidForOffset = 92;
+
+/**
+ * A first page that another version of the database had: where the two counters differ, SQLite goes by the size of the
+ * file and the log and not by the one on the page, beyond which it would call every page corrupt.
+ */
+export function sizedByFile(firstPage: Uint8Array): Buffer {
+  const page = Buffer.from(firstPage);
+  page.writeUInt32BE(1, changesOffset);
+  page.writeUInt32BE(0, sizeValidForOffset);
+  return page;
 }
 
 /**

@@ -2,12 +2,10 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import Database from "better-sqlite3";
 import { type Db, pageBytes } from "../../shared/sqlite.ts";
-import { appendPage } from "../../shared/wal.ts";
+import { appendPage, sizedByFile } from "../../shared/wal.ts";
 
-/** Places in SQLite's header (file format, §1.3). */
-const changesOffset = 24;
+/** Place of the free list in SQLite's header (file format, §1.3). */
 const freeListOffset = 32;
-const countValidForOffset = 92;
 
 /**
  * Opens `path` for reading; its log is read along and neither checkpointed nor removed. Where not even the names of its
@@ -57,10 +55,7 @@ function firstPage(path: string): Buffer {
   } finally {
     closeSync(file);
   }
-  // Where these two differ, the size of the file counts and not the one that the page tells.
-  page.writeUInt32BE(1, changesOffset);
-  page.writeUInt32BE(0, countValidForOffset);
   // Free pages are only passed over by a reader.
   page.fill(0, freeListOffset, freeListOffset + 8);
-  return page;
+  return sizedByFile(page);
 }
