@@ -24,12 +24,15 @@ export interface GatewayStatus {
   /** What the journal takes of its quota. */
   readonly journalBytes: number;
   readonly quotaBytes: number;
+  readonly isDiskFull: boolean;
   readonly ratePerSecondIn: number;
   readonly ratePerSecondOut: number;
   readonly drainEtaMs: number | null;
   readonly forwarder: string;
   readonly trouble: string | null;
   readonly forwardedReadings: number;
+  /** Time since the queue last took something, ms; null where it took nothing since the start. */
+  readonly forwardedAgoMs: number | null;
   readonly deadLetters: number;
   readonly lost: Readonly<Record<string, number>>;
   readonly refused: Readonly<Record<string, number>>;
@@ -68,12 +71,14 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
     pendingBytes: usage.bytes,
     journalBytes: usage.usedBytes,
     quotaBytes: usage.quotaBytes,
+    isDiskFull: usage.isDiskFull,
     ratePerSecondIn: perSecondIn,
     ratePerSecondOut: forwarding.readingsPerSecond,
     drainEtaMs: usage.readings === 0 ? 0 : gain > 0 ? (usage.readings / gain) * 1000 : null,
     forwarder: forwarding.state,
     trouble: forwarding.trouble,
     forwardedReadings: forwarding.readings,
+    forwardedAgoMs: forwarding.committedAgoMs,
     deadLetters: forwarding.deadLetters,
     lost: forwarding.lost,
     refused: ingress.counters.nacks,
@@ -88,8 +93,8 @@ export function healthOf(status: GatewayStatus): Health {
   if (status.trouble !== null) reasons.push(`Forwarding waits: ${status.trouble}.`);
   if (status.reports.length > 0) reasons.push("Readings are open that nobody holds any more: see declare-lost.");
   if (status.deadLetters > 0) reasons.push(`${status.deadLetters} blocks could not be read and are dead letters.`);
-  const isFull = status.journalBytes > 0.95 * status.quotaBytes;
-  if (isFull) reasons.push("The journal is full; agents keep their readings.");
+  const isFull = status.isDiskFull || status.journalBytes > 0.95 * status.quotaBytes;
+  if (isFull) reasons.push(`The journal${status.isDiskFull ? "'s disk" : ""} is full; agents keep their readings.`);
   return { status: isFull ? "failing" : reasons.length > 0 ? "degraded" : "ok", reasons };
 }
 
@@ -123,7 +128,7 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["in", rateText(status.ratePerSecondIn)],
     ["out", rateText(status.ratePerSecondOut)],
     ["forwarder", status.trouble === null ? status.forwarder : `${status.forwarder}: ${status.trouble}`],
-    ["forwarded", `${countText(status.forwardedReadings)} readings since the start`],
+    ["forwarded", `${countText(status.forwardedReadings)} readings since the start, ${lastText(status)}`],
     ["lost", some(status.lost)],
     ["dead letters", countText(status.deadLetters)],
     ["refused", some(status.refused)],
@@ -140,6 +145,10 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["open", "agent", "stream", "epoch", "seqs"],
     status.reports.map(({ kind, agent, stream, epoch, seqs }) => [kind, agent, stream, epoch, countText(seqs)]),
   );
+}
+
+function lastText({ forwardedAgoMs }: GatewayStatus): string {
+  return forwardedAgoMs === null ? "none yet" : `the last ${durationText(forwardedAgoMs)} ago`;
 }
 
 /** Registers the metrics of the gateway. */

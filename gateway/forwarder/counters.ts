@@ -12,6 +12,8 @@ export interface ForwarderTotals {
   readonly cut: number;
   /** Seqs named in loss records, by reason. */
   readonly lost: Readonly<Record<LossReason, number>>;
+  /** Time since the queue last took something, ms; null where it took nothing since the start. */
+  readonly committedAgoMs: number | null;
   /** Readings forwarded per second, averaged over about the last half minute. */
   readonly readingsPerSecond: number;
 }
@@ -22,12 +24,14 @@ const rateMs = 30_000;
 export function openTotals(nowMs: number) {
   const lost: Record<LossReason, number> = { quota: 0, thinned: 0, corrupt: 0, "store-lost": 0, "journal-lost": 0 };
   const totals = { commits: 0, readings: 0, deadLetters: 0, cut: 0, lost, readingsPerSecond: 0 };
+  let committedMs: number | null = null;
   let ratedMs = nowMs;
   let ratedReadings = 0;
 
   return {
-    committed(outcomes: readonly Outcome[]): void {
+    committed(outcomes: readonly Outcome[], atMs: number): void {
       totals.commits++;
+      committedMs = atMs;
       for (const { spans, body } of outcomes) {
         if (body.kind === "readings") totals.readings += sizeOf(spans);
         else if (body.kind === "loss") lost[body.loss.reason] += sizeOf(spans);
@@ -44,7 +48,7 @@ export function openTotals(nowMs: number) {
         ratedMs = atMs;
         ratedReadings = totals.readings;
       }
-      return { ...totals, lost: { ...lost } };
+      return { ...totals, lost: { ...lost }, committedAgoMs: committedMs === null ? null : atMs - committedMs };
     },
   };
 }

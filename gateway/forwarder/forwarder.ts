@@ -111,7 +111,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     );
     if (outcomes.length > 0) {
       await queue.commit(outcomes, changed);
-      totals.committed(outcomes);
+      totals.committed(outcomes, env.monoMs());
     }
     // A crash before this line doubles nothing: the next plan is filtered by what the queue has by then.
     await journal.settle(

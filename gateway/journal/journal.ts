@@ -63,6 +63,8 @@ export interface JournalUsage {
   /** What the journal takes of its quota: blocks, and what is known of lanes. */
   readonly usedBytes: number;
   readonly quotaBytes: number;
+  /** True while batches are refused because the disk has no room. */
+  readonly isDiskFull: boolean;
 }
 
 export interface Journal {

@@ -217,7 +217,7 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
     },
     usage() {
       const { entries, db } = file.tables();
-      return { ...entries.waiting(), usedBytes: usedBytes(db), quotaBytes };
+      return { ...entries.waiting(), usedBytes: usedBytes(db), quotaBytes, isDiskFull: isDiskFull() };
     },
     async close() {
       commits.close();
