@@ -49,6 +49,7 @@ export async function runSeed(seed: number, hours: number, trace?: (line: string
   faults.closeEpochs();
   await settle(sim);
   audit(world, sim.gateway, sim.devices);
+  close(sim);
   if (sim.foreign !== null && sim.foreign.queue.outcomes.length > 0)
     world.find("WRONG-GROUP", "two queues have readings");
   return {
@@ -58,6 +59,13 @@ export async function runSeed(seed: number, hours: number, trace?: (line: string
     events: clock.events(),
     fingerprint: clock.fingerprint(),
   };
+}
+
+/** A database in memory lives until it is closed: thousands of seeds would fill the machine. */
+function close({ gateway, foreign, devices }: Simulation): void {
+  for (const device of devices) device.db.close();
+  gateway.db().close();
+  foreign?.db().close();
 }
 
 /** Lets hours pass until nothing waits any more, or nothing will ever move. */
