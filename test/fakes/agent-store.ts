@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import pino from "pino";
 import type { StreamOptions } from "../../agent/store/core.ts";
+import { packRecord } from "../../agent/store/epochs.ts";
 import { openStoreFile, type StoreFile } from "../../agent/store/file.ts";
 import type { Lane } from "../../agent/store/lanes.ts";
 import { prepareSchema } from "../../agent/store/schema.ts";
@@ -138,3 +139,22 @@ export function positionOf(lane: Lane, version: number, journaled: readonly Rang
 }
 
 export const silentQuarantine = (): void => {};
+
+/** A store with `count` closed epochs of one reading each, as that many restarts leave it; opening it so often is slow. */
+export function manyEpochs(count: number): Kept {
+  const first = keptStore();
+  append(first.store, [0]);
+  const record = first.store.openRecord();
+  if (record === null) throw new Error("no epoch is open");
+  const { db } = first;
+  const addEpoch = db.prepare("INSERT INTO epoch SELECT ?, ?, ?, state FROM epoch WHERE run=1");
+  for (let run = 2; run <= count; run++) {
+    const epoch = run.toString(16).padStart(16, "0");
+    addEpoch.run(run, epoch, packRecord({ ...record, epoch, run }));
+    for (const table of ["lane", "block"]) {
+      db.exec(`CREATE TEMP TABLE copied AS SELECT * FROM ${table} WHERE run=1; UPDATE copied SET run=${run};
+        INSERT INTO ${table} SELECT * FROM copied; DROP TABLE copied`);
+    }
+  }
+  return keptStore({}, db, first.env);
+}

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { forwarded, journaled, pending } from "../../agent/store/blocks.ts";
+import { loadedEpochsMax } from "../../agent/store/core.ts";
 import { cutsOf } from "../../agent/store/recut.ts";
+import { readLoss } from "../../shared/block/loss.ts";
 import {
   append,
   appendLarge,
   chainAt,
   keptStore,
+  manyEpochs,
   ownRange,
   positionOf,
   rowsOf,
   theLane,
-  upTo,
 } from "../fakes/agent-store.ts";
 
 const statesOf = (seen: ReturnType<typeof rowsOf>) => seen.map(({ first, last, state }) => [first, last, state]);
@@ -154,41 +156,38 @@ void test("expired: what is not forwarded is appended again above the floor, and
 });
 
 void test("I8: epochs beyond those in memory are loaded as others settle, while the open one stays", () => {
-  let { store, db, env } = keptStore();
-  const epochs = 260;
-  for (let i = 0; i < epochs; i++) {
-    append(store, [i]);
-    ({ store } = keptStore({}, db, env));
-  }
-  append(store, [epochs]);
-  let rounds = 0;
-  const delivered: unknown[] = [];
-  while (store.lanes().some((lane) => !store.isOpen(lane))) {
-    assert.ok(++rounds < 10, "all epochs come to be loaded");
+  const epochs = loadedEpochsMax + 4;
+  const { store } = manyEpochs(epochs);
+  append(store, [1]);
+  const delivered = new Set<string>();
+  for (let round = 0; store.lanes().some((lane) => !store.isOpen(lane)); round++) {
+    assert.ok(round < 3, "all epochs come to be loaded");
+    assert.ok(store.lanes().length <= loadedEpochsMax + 1);
     for (const lane of store.lanes().filter((one) => !store.isOpen(one))) {
-      delivered.push(...rowsOf(store, lane).flatMap(({ values }) => values));
+      delivered.add(lane.epoch);
       const all = ownRange(store, lane, 1, lane.last);
       store.apply(lane, positionOf(lane, 1, [all], [all]));
     }
   }
-  assert.deepEqual(delivered, upTo(0, epochs));
+  assert.equal(delivered.size, epochs);
   assert.equal(store.isOpen(theLane(store)), true);
 });
 
 void test("an abandoned group: everything not reported forwarded gets a new name, however many epochs there are", () => {
-  let { store, db, env } = keptStore();
-  for (let i = 0; i < 70; i++) {
-    append(store, [i]);
-    ({ store } = keptStore({}, db, env));
-  }
+  const { store } = manyEpochs(70);
   store.setGroup("b".repeat(32));
   const done = store.lanes()[0] as ReturnType<typeof theLane>;
   const all = ownRange(store, done, 1, 1);
   store.apply(done, positionOf(done, 1, [all], [all]));
   store.abandonGroup();
   assert.equal(store.group(), null);
-  const values = store.lanes().flatMap((lane) => rowsOf(store, lane).flatMap((row) => row.values));
-  assert.deepEqual(values, upTo(1, 69));
+  const again = store.lanes();
+  assert.deepEqual(
+    again.map(({ last }) => last),
+    [64, 5],
+    "a record names 64 epochs at the most",
+  );
+  assert.equal(store.openRecord()?.givenUp.length, 5);
 });
 
 void test("what was evicted and a journal has lost is gone: reported as joined spans, however many blocks it was", () => {
@@ -205,4 +204,35 @@ void test("what was evicted and a journal has lost is gone: reported as joined s
   assert.equal(store.usage().goneReadings, left - 1);
   store.apply(lane, positionOf(lane, 3, [{ first: 1, last: 6, before: null, after: chain }]));
   assert.deepEqual(lane.gone, []);
+});
+
+void test("I6: giving up an epoch names what left the store and is not known forwarded, and keeps the reason of its losses", () => {
+  const { store } = keptStore({ quotaBytes: 1024 * 1024 });
+  for (let i = 0; i < 4; i++) appendLarge(store, i);
+  const lane = theLane(store);
+  store.apply(lane, positionOf(lane, 1, [ownRange(store, lane, 1, 4)], [ownRange(store, lane, 1, 1)]));
+  const edge = chainAt(store, lane, 1);
+  for (let i = 4; i < 30; i++) appendLarge(store, i);
+  const before = store.usage().losses;
+  assert.ok((before.get("quota") ?? 0) > 0);
+  store.fork(lane);
+  const again = theLane(store);
+  assert.notEqual(again.epoch, lane.epoch);
+  assert.equal(store.usage().losses.get("journal-lost"), 3, "the verified one stays under its old name");
+  const rows = store.page(again, 1);
+  const reasons = rows
+    .filter(({ codec }) => codec === 0)
+    .map((row) => [row.count, readLoss((store.block(again, row) as { bytes: Uint8Array }).bytes).reason]);
+  assert.deepEqual(reasons, [
+    [1, "journal-lost"],
+    [1, "journal-lost"],
+    [1, "journal-lost"],
+    [before.get("quota"), "quota"],
+  ]);
+  assert.ok(rows.every(({ repeated }) => repeated));
+  assert.equal(
+    rows.reduce((sum, { count }) => sum + count, 0),
+    29,
+  );
+  assert.ok(edge !== null);
 });

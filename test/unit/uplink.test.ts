@@ -14,7 +14,7 @@ import type {
   Welcome,
 } from "../../shared/protocol/messages.ts";
 import type { Range } from "../../shared/ranges.ts";
-import { append, appendLarge, type Kept, keptStore, theLane, wallUs } from "../fakes/agent-store.ts";
+import { append, appendLarge, type Kept, keptStore, manyEpochs, theLane, wallUs } from "../fakes/agent-store.ts";
 
 const groupId = "b".repeat(32);
 const journalId = "c".repeat(32);
@@ -472,12 +472,7 @@ void test("what a slow link has not taken yet is not sent twice, however long it
 });
 
 void test("I8: more than a page of epochs is asked for page by page and sent, and asked for again after an hour", async (t) => {
-  let kept = keptStore();
-  for (let i = 0; i < 70; i++) {
-    append(kept.store, [i]);
-    kept = keptStore({}, kept.db, kept.env);
-  }
-  const link = scripted(t, {}, kept);
+  const link = scripted(t, {}, manyEpochs(70));
   link.uplink.start();
   await link.up();
   await link.tell(link.welcome());
