@@ -32,7 +32,8 @@ export function makeRoom(core: Core, wantedBytes: number, stream: StreamOptions,
   for (const victim of victimsFor(core.streams, stream)) {
     for (const lane of lanesOf(core)) {
       if (freed >= wantedBytes) return freed;
-      if (lane.name === victim.name) freed += dropOldest(core, lane, wantedBytes - freed, inFlight);
+      if (lane.name === victim.name && lane.tallies[pending].blocks > 0)
+        freed += dropOldest(core, lane, wantedBytes - freed, inFlight);
     }
   }
   return freed;

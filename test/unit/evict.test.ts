@@ -10,6 +10,7 @@ import {
   append,
   appendLarge,
   keptStore,
+  manyEpochs,
   ownRange,
   positionOf,
   rowsOf,
@@ -176,4 +177,23 @@ void test("epochs that are done are freed first, but the latest one keeps what i
   for (let i = 0; i < 8; i++) appendLarge(store, i);
   assert.equal(store.usage().losses.size, 0);
   assert.equal(store.openRecord()?.predecessor?.lastSeqs.get("telemetry"), 10);
+});
+
+void test("I8: a full store refuses a request without reading its lanes again, however many epochs wait", () => {
+  const many = manyEpochs(200);
+  const watched = watchDb(many.db);
+  const { store } = keptStore(
+    { quotaBytes, streams: [{ ...telemetry, policy: "reject" }, alarm] },
+    watched.db,
+    many.env,
+  );
+  assert.throws(
+    () => {
+      for (let i = 0; ; i++) appendLarge(store, i, "alarm");
+    },
+    { code: "full" },
+  );
+  const before = watched.rows();
+  for (let i = 0; i < 10; i++) assert.throws(() => appendLarge(store, i, "alarm"), { code: "full" });
+  assert.ok(watched.rows() - before < 100, `${watched.rows() - before} rows for ten refusals`);
 });
