@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
+import { batchBytesMax } from "../../shared/limits.ts";
 import type { AskEntry, Batch, Hello } from "../../shared/protocol/messages.ts";
 import { beyond } from "../../shared/ranges.ts";
 import { isFull, usedBytes } from "../../shared/sqlite.ts";
@@ -66,7 +67,11 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   const commits = openGroupCommit(env, {
     begin() {
       file.tables().begin();
-      roomLeftBytes = quotaBytes - usedBytes(file.tables().db);
+      const { entries, db } = file.tables();
+      // What is known of lanes takes room too, and stays. Where nothing waits one batch still passes: nothing would ever
+      // make room for it, and the journal of a large fleet would be full for ever.
+      const leastBytes = entries.waiting().blocks === 0 ? batchBytesMax : 0;
+      roomLeftBytes = Math.max(quotaBytes - usedBytes(db), leastBytes);
       added = false;
     },
     commit() {

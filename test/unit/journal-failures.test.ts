@@ -4,17 +4,19 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { identityInMemory } from "../../gateway/journal/identity.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
-import { folderPlace, type Place } from "../../gateway/journal/place.ts";
+import { folderPlace, memoryPlace, type Place } from "../../gateway/journal/place.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { crcHolds } from "../../shared/block/block.ts";
 import { realEnv } from "../../shared/env.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { covers, sizeOf } from "../../shared/ranges.ts";
-import type { Db } from "../../shared/sqlite.ts";
+import { type Db, openDatabase } from "../../shared/sqlite.ts";
 import { forwardedBy } from "../contract/journal.ts";
 import { agentLane } from "../fakes/agent-lane.ts";
+import { forwardOnce } from "../fakes/forward-once.ts";
 import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
 import { fakeQueue } from "../fakes/queue.ts";
 
@@ -110,6 +112,25 @@ test("I6: a disk that is full refuses batches, still settles, and takes again", 
   await journal.settle([entry?.id as number], [position]);
   assert.equal(journal.usage().blocks, 0);
   assert.equal(journal.usage().bytes, 0);
+});
+
+test("I6: a journal whose lanes alone fill its quota takes batch by batch what the queue takes", async () => {
+  const queue = fakeQueue().open();
+  const db = openDatabase(":memory:", { cacheBytes: 1024 * 1024 });
+  const options = { place: memoryPlace(db, identityInMemory()), env, quotaBytes: 4096, queue, log: silent };
+  const journal = await openSqliteJournal(options);
+  const lane = agentLane();
+  for (const block of [lane.block(5), lane.block(5), lane.block(5)]) {
+    assert.deepEqual((await journal.take("pump-1", lane.batch([block]))).refusals, []);
+    const other = agentLane({ run: 2 });
+    const more = await journal.take("pump-1", other.batch([other.block(5)]));
+    assert.deepEqual(
+      more.refusals.map(({ reason }) => reason),
+      ["full"],
+    );
+    await forwardOnce(journal, queue);
+  }
+  await journal.close();
 });
 
 test("I10: a file that is no database is set aside, and a journal seeded by the queue begins", async (t) => {
