@@ -8,6 +8,7 @@ import type { Line } from "./line.ts";
 import type { Link } from "./link.ts";
 import { type GrowingFile, growFile } from "./log-file.ts";
 import type { Remembered } from "./memory.ts";
+import { tailOf } from "./processes.ts";
 import { type Producers, startProducers } from "./producers.ts";
 import { sleep, until } from "./waiting.ts";
 
@@ -76,14 +77,14 @@ export async function play(stage: Stage): Promise<Story> {
     await sleep(actMs / 2);
 
     tell("The gateway is killed with SIGKILL, and comes back.");
-    await line.gateway.kill();
+    await killed(line.gateway);
     await sleep(downMs);
     await line.gateway.start();
     await linked(line);
     await sleep(actMs / 2);
 
     tell("The agent is killed with SIGKILL, and comes back. Producers try again until they are told 204.");
-    await line.agent.kill();
+    await killed(line.agent);
     await sleep(downMs);
     await line.agent.start();
     await sleep(actMs);
@@ -110,9 +111,16 @@ async function linked(line: Line): Promise<void> {
   await until("the agent is back", isUp, backWithinMs).catch(() => undefined);
 }
 
+/** Kills a program; one that had ended by itself before is a failure of its own. */
+async function killed(program: Line["agent"] | Line["gateway"]): Promise<void> {
+  const { signal, code } = await program.kill();
+  if (signal === "SIGKILL") return;
+  throw new Error(`a program ended by itself with ${signal ?? code}:\n${tailOf(program.logFile)}`);
+}
+
 async function killSometime(program: Line["agent"] | Line["gateway"]): Promise<void> {
   await sleep(Math.random() * 2 * downMs);
-  await program.kill();
+  await killed(program);
   await sleep(downMs / 2);
   await program.start();
 }
