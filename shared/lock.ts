@@ -30,7 +30,11 @@ export function takeLock(path: string, what: string): Lock {
     });
   }
   try {
-    writeFileSync(`${path}.pid`, `${process.pid}\n`);
+    try {
+      writeFileSync(`${path}.pid`, `${process.pid}\n`);
+    } catch {
+      // On a full disk the message names no process; the lock holds all the same, and the start must go on (I10).
+    }
   } catch {
     // The pid only helps a message; a full disk must not keep the process from starting (I10).
   }

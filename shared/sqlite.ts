@@ -46,6 +46,11 @@ export function setPragmas(db: Db, options: DatabaseOptions): void {
   }
 }
 
+/** Bytes of the main file, with what a checkpoint has yet to write into it. */
+export function fileBytes(db: Db): number {
+  return (db.pragma("page_count", { simple: true }) as number) * pageBytes;
+}
+
 /** Bytes of the main file that hold data: pages on the free list are room. */
 export function usedBytes(db: Db): number {
   const pages = db.pragma("page_count", { simple: true }) as number;

@@ -11,8 +11,8 @@ const comfortFactor = 4;
 export interface Ballast {
   /** Gives the ballast's space back to the file system. Returns false where there was none. */
   drop(): boolean;
-  /** Lays it again where the disk has room. */
-  restore(): void;
+  /** Lays it again where the disk has room. Returns true where it lies. */
+  restore(): boolean;
 }
 
 /**
@@ -27,15 +27,17 @@ export function openBallast(path: string, ballastBytes: number): Ballast {
       return true;
     },
     restore() {
-      if (existsSync(path) && statSync(path).size === ballastBytes) return;
+      if (existsSync(path) && statSync(path).size === ballastBytes) return true;
       const { bavail, bsize } = statfsSync(dirname(path));
-      if (bavail * bsize < comfortFactor * ballastBytes) return;
+      if (bavail * bsize < comfortFactor * ballastBytes) return false;
       try {
         lay(path, ballastBytes);
+        return true;
       } catch {
         // The room went elsewhere in the meantime. Neither a start nor an append that has committed may fail for it
         // (I10); half a ballast is worth less than the room it takes.
         rmSync(path, { force: true });
+        return false;
       }
     },
   };

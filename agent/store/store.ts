@@ -9,7 +9,7 @@ import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import type { Clock, EpochRecord, Position } from "../../shared/protocol/messages.ts";
-import { type Db, isFull, usedBytes } from "../../shared/sqlite.ts";
+import { checkpointAll, type Db, fileBytes, isFull, usedBytes } from "../../shared/sqlite.ts";
 import type { CursorMove } from "../inputs/input.ts";
 import { giveUp } from "./again.ts";
 import { appendBlocks } from "./append.ts";
@@ -106,16 +106,33 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
     });
   };
 
-  /** A change that frees or only notes something must go through on a full disk: the ballast makes way for it (I10). */
+  /**
+   * What the file had grown to when the disk was full. Until the ballast lies again it grows no further: it would grow
+   * into the room that the ballast left, and then not even deleting could go through any more.
+   */
+  let fullAtBytes = Number.POSITIVE_INFINITY;
+
+  /** Finds room on a full disk: the ballast's, and that of the log, which need not grow where it begins anew. */
+  function makeWay(): void {
+    options.ballast?.drop();
+    try {
+      checkpointAll(db);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+  }
+
+  /** A change that frees or only notes something must go through on a full disk (I10). */
   function change<T>(action: () => T): T {
     try {
       return core.transact(action);
     } catch (error) {
-      if (!isFull(error) || options.ballast?.drop() !== true) throw error;
+      if (!isFull(error)) throw error;
+      makeWay();
       try {
         return core.transact(action);
       } finally {
-        options.ballast.restore();
+        options.ballast?.restore();
       }
     }
   }
@@ -123,7 +140,8 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
   function reserve(stream: StreamOptions, encoded: readonly EncodedBlock[]): void {
     const needed = encoded.reduce((sum, block) => sum + block.bytes.length + rowBytes, 0);
     if (stream.quotaBytes !== undefined) reserveOfStream(stream, stream.quotaBytes, needed);
-    const room = options.quotaBytes - reserveBytes - usedBytes(db);
+    if (Number.isFinite(fullAtBytes) && options.ballast?.restore() !== false) fullAtBytes = Number.POSITIVE_INFINITY;
+    const room = Math.min(options.quotaBytes, fullAtBytes) - reserveBytes - usedBytes(db);
     if (needed <= room) return;
     const freed = makeRoom(core, Math.max(needed - room, evictStepBytes), stream, inFlight);
     if (freed + room < needed) throw full(stream.name);
@@ -166,8 +184,9 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
         appendAll(encoded, moves);
       } catch (error) {
         if (!isFull(error)) throw error;
-        // The disk is full below the quota. The ballast makes room for the transaction that frees blocks.
-        options.ballast?.drop();
+        // The disk is full below the quota: way is made for the transaction that frees blocks.
+        makeWay();
+        fullAtBytes = fileBytes(db);
         const stream = encoded[0]?.stream ?? (options.streams[0] as StreamOptions);
         const needed = encoded.flatMap((part) => part.blocks).reduce((sum, block) => sum + block.bytes.length, 0);
         try {

@@ -215,7 +215,7 @@ function storeOptions(world: World, device: Device, resumed?: ProcessMemory): St
         device.ballastPages = 0;
         return true;
       },
-      restore() {},
+      restore: () => device.ballastPages === null,
     },
   };
 }

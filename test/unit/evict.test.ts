@@ -197,3 +197,29 @@ void test("I8: a full store refuses a request without reading its lanes again, h
   for (let i = 0; i < 10; i++) assert.throws(() => appendLarge(store, i, "alarm"), { code: "full" });
   assert.ok(watched.rows() - before < 100, `${watched.rows() - before} rows for ten refusals`);
 });
+
+void test("I10: on a full disk a stream that may drop goes on, and the file does not grow into the ballast's room", () => {
+  const kept = keptStore();
+  const limit = (pages: number): unknown => kept.db.pragma(`max_page_count=${pages}`);
+  const size = (): number => kept.db.pragma("page_count", { simple: true }) as number;
+  const diskPages = 400;
+  limit(diskPages);
+  let hasBallast = true;
+  const ballast = {
+    drop() {
+      if (!hasBallast) return false;
+      hasBallast = false;
+      limit(diskPages + 2_000);
+      return true;
+    },
+    restore: () => hasBallast,
+  };
+  const { store } = keptStore({ ballast }, kept.db, kept.env);
+  for (let i = 0; i < 80; i++) appendLarge(store, i);
+  assert.equal(hasBallast, false);
+  assert.ok((store.usage().losses.get("quota") ?? 0) > 50);
+  assert.ok(size() <= diskPages + 20, `${size()} pages`);
+  hasBallast = true;
+  for (let i = 0; i < 20; i++) appendLarge(store, i);
+  assert.ok(size() > diskPages + 100, "with room again it grows");
+});

@@ -123,7 +123,7 @@ for (const { name, prepare, change } of changes) {
       const raw = keptStore();
       const watched = watchDb(raw.db);
       let dropped = 0;
-      const ballast = { drop: () => ++dropped > 0, restore: () => {} };
+      const ballast = { drop: () => ++dropped > 0, restore: () => true };
       const { store, env } = keptStore({ ballast }, watched.db);
       append(store, [1, 2, 3]);
       append(store, [4, 5, 6]);
