@@ -13,13 +13,23 @@ export interface Faults {
   closeEpochs(): void;
 }
 
+/** Faults that together make histories which chance seldom finds. */
+const themes: readonly (readonly string[])[] = [
+  // Journals die before the queue has what the stores have let go: seqs are gone, and declared lost.
+  ["journal lost", "journal block damaged", "queue full", "gateway crash", "link cut"],
+  // Two processes write under one name.
+  ["machine forked", "journal lost", "queue full", "link cut", "copy taken away"],
+  ["machine forked", "journal lost", "agent crash", "store backed up", "store put back"],
+];
+
 export function startFaults(sim: Simulation): Faults {
   const { world, gateway, network, devices } = sim;
   const dice = world.dice.split();
   // Each seed has some of the faults, some of these often: histories of few kinds go deeper than histories of all.
   const share = dice.pick([0.2, 0.5, 0.9]);
+  const theme = dice.chance(0.4) ? dice.pick(themes) : undefined;
   const enabled = [...deviceFaults(sim, dice), ...gatewayFaults(sim, dice)]
-    .filter(() => dice.chance(share))
+    .filter(({ name }) => (theme === undefined ? dice.chance(share) : theme.includes(name)))
     .map((fault) => ({ ...fault, weight: fault.weight * dice.pick([0.3, 1, 4]) }));
   const meanMs = dice.pick([6, 15, 45]) * minuteMs;
 

@@ -20,7 +20,7 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
   }
 
   // An operator looks at the reports now and then, in some seeds often.
-  if (dice.chance(0.6)) operate(dice.pick([10, 120]) * minuteMs);
+  if (dice.chance(0.7)) operate(dice.pick([3, 60]) * minuteMs);
   return [
     { name: "gateway crash", weight: 4, strike: () => whileDown(() => {}) },
     {

@@ -25,7 +25,7 @@ export interface Simulation {
 
 const hourMs = 3_600_000;
 /** The tables of an empty store, and the reserve that small-limits.ts leaves it. */
-const emptyStoreBytes = 90_000;
+const emptyStoreBytes = 86_000;
 const emptyJournalBytes = 200_000;
 const ownUrl = "sim://own";
 const foreignUrl = "sim://foreign";
@@ -129,7 +129,7 @@ function deviceOptions({ dice }: World, agent: string, hasForeign: boolean): Dev
       { name: "alarm", priority: 0, policy: "reject" },
       { name: "telemetry", priority: 1, policy: "drop-oldest", ...quota },
     ],
-    quotaBytes: dice.chance(0.5) ? emptyStoreBytes + dice.below(30_000) : 16 * 1024 * 1024,
+    quotaBytes: dice.chance(0.5) ? emptyStoreBytes + dice.below(14_000) : 16 * 1024 * 1024,
     requestEveryMs: dice.pick([10, 20, 40]) * 60_000,
     requestReadingsMax: dice.pick([1, 4, 12]),
   };
