@@ -101,6 +101,7 @@ export function compare(tables: Tables, queue: SeedingQueue): Comparison {
   const unseen = new Map<string, Lane>();
   for (const { lane } of queue.positions()) unseen.set(laneKey(lane), lane);
   const forgotten: number[] = [];
+  const forgottenRuns = new Set<string>();
   let journalBehind = false;
   let queueBehind = false;
   for (const id of lanes.ids()) {
@@ -108,15 +109,20 @@ export function compare(tables: Tables, queue: SeedingQueue): Comparison {
     const inQueue = queue.forwarded(row.lane);
     unseen.delete(laneKey(row.lane));
     if (beyond(inQueue, row.journaled).length > 0) journalBehind = true;
-    if (beyond(row.forwarded, inQueue).length === 0) continue;
-    const isForgotten = inQueue.length === 0 && row.run <= (floors.get(`${row.lane.agent} ${row.storeId}`) ?? 0);
-    if (isForgotten && row.waiting === 0) forgotten.push(id);
-    else queueBehind = true;
+    const store = `${row.lane.agent} ${row.storeId}`;
+    const isBelowFloor = inQueue.length === 0 && row.version > 0 && row.run <= (floors.get(store) ?? 0);
+    if (isBelowFloor && row.forwarded.length > 0 && row.waiting === 0) {
+      forgotten.push(id);
+      forgottenRuns.add(`${store} ${row.run}`);
+    }
+    // Whatever waits of an epoch that the queue has forgotten already stands there.
+    else if (isBelowFloor) journalBehind = true;
+    else if (beyond(row.forwarded, inQueue).length > 0) queueBehind = true;
   }
   for (const [key, run] of floors) {
     const [agent, storeId] = key.split(" ") as [string, string];
-    // A floor above ours without an interrupted forgetting: the lanes it took were gone here before they were known.
-    if (run > stores.floorOf(agent, storeId) && forgotten.length === 0) journalBehind = true;
+    // A floor above ours that no interrupted forgetting explains: the lanes it took were gone before they were known here.
+    if (run > stores.floorOf(agent, storeId) && !forgottenRuns.has(`${key} ${run}`)) journalBehind = true;
   }
   return { journalBehind: journalBehind || unseen.size > 0, queueBehind, forgotten };
 }

@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import Database from "better-sqlite3";
 import { identityInMemory } from "../../gateway/journal/identity.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
 import { folderPlace, memoryPlace, type Place } from "../../gateway/journal/place.ts";
@@ -131,6 +132,31 @@ test("I6: a journal whose lanes alone fill its quota takes batch by batch what t
     await forwardOnce(journal, queue);
   }
   await journal.close();
+});
+
+test("I4: a journal that was put back to before the queue forgot an epoch does not send it there again", async () => {
+  const handle = fakeQueue();
+  const queue = handle.open();
+  const { journal, db, copy } = await journalInMemory(queue);
+  const [settled, waiting] = [agentLane({ run: 4 }), agentLane({ run: 5 })];
+  await journal.take("pump-1", settled.batch([settled.block(3)]));
+  await forwardOnce(journal, queue);
+  await journal.take("pump-1", waiting.batch([waiting.block(3)]));
+  const image = db.serialize();
+  await forwardOnce(journal, queue);
+  // Both in one step of the queue: the settled one alone looks like a forgetting that a stop interrupted.
+  const { storeId } = waiting.record;
+  await queue.forget({ agent: "pump-1", storeId, run: 5 }, [settled.lane, waiting.lane]);
+  const back = await journalInMemory(queue, new Database(image), copy);
+  assert.notEqual(back.journal.journalId(), journal.journalId());
+  await forwardOnce(back.journal, queue);
+  const seqs = handle.outcomes.flatMap(({ lane, spans }) => spans.map(({ first }) => `${lane.epoch} ${first}`));
+  assert.equal(new Set(seqs).size, seqs.length, "a reading stands in the queue twice");
+  const { refusals } = await back.journal.ask("pump-1", waiting.ask());
+  assert.deepEqual(
+    refusals.map(({ reason, floor }) => [reason, floor]),
+    [["expired", 5]],
+  );
 });
 
 test("I10: a file that is no database is set aside, and a journal seeded by the queue begins", async (t) => {
