@@ -18,6 +18,16 @@ export function flipBit(path: string, offset: number, bit: number): void {
   }
 }
 
+/** Overwrites a page of a database with junk, as a dead flash block gives it back. */
+export function junkPage(path: string, page: number): void {
+  const file = openSync(path, "r+");
+  try {
+    writeSync(file, Buffer.alloc(pageBytes, 0xa5), 0, pageBytes, (page - 1) * pageBytes);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Frames of the current generation in a WAL: those with the header's salts. */
 export function walFrames(path: string): number {
   const file = openSync(path, "r");

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { assertPassed, testFolder } from "../fakes/real-line.ts";
-import { flipBit } from "./damage.ts";
+import { flipBit, junkPage } from "./damage.ts";
 import { auditStore, type StoreAudit } from "./store-lines.ts";
 
 const writer = fileURLToPath(new URL("store-writer.ts", import.meta.url));
@@ -70,6 +70,8 @@ function assertKept(flip: Flip): void {
 }
 
 const walHeaderBytes = 32;
+/** What the writer appends behind its 256th block, and some more until its kill takes effect. */
+const newestMax = 5_000;
 const everything = Number.MAX_SAFE_INTEGER;
 
 void describe("bit flips in the store's files", () => {
@@ -101,5 +103,26 @@ void describe("bit flips in the store's files", () => {
     // Read once and closed in peace, all of it stands in the main file.
     assertPassed(auditStore(store.folder, store.acknowledged).result);
     for (const flip of flips(store, "store.db", 40, [0, everything])) assertKept(flip);
+  });
+
+  void it("I6, I10: a page of junk, each page of the main file in turn", async (t) => {
+    const store = await writtenStore(t, 40_000);
+    assertPassed(auditStore(store.folder, store.acknowledged).result);
+    const pages = statSync(join(store.folder, "store.db")).size / 4_096;
+    assert.ok(pages > 15);
+    for (let page = 1; page <= pages; page++) {
+      const folder = `${store.folder}-${page}`;
+      cpSync(store.folder, folder, { recursive: true });
+      junkPage(join(folder, "store.db"), page);
+      const { result } = auditStore(folder, store.acknowledged);
+      rmSync(folder, { recursive: true });
+      const { lost = 0, ...others } = result.counts;
+      assert.deepEqual(others, {}, `page ${page}`);
+      // How far a lane went stands in its row every 256 blocks only: of what came since, a dead page may have been the
+      // only witness. It can only be the newest.
+      assert.ok(lost <= newestMax, `page ${page}: ${lost} acknowledged readings are neither there nor named`);
+      const first = result.findings.find(({ kind }) => kind === "lost")?.text;
+      if (lost > 0) assert.equal(first, `flow ${store.acknowledged - lost + 1}`, `page ${page}`);
+    }
   });
 });
