@@ -2,6 +2,7 @@
 import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
+import { openBlocks } from "../agent/store/blocks.ts";
 import { openStoreFile, type StoreFile } from "../agent/store/file.ts";
 import { openStore, type Store } from "../agent/store/store.ts";
 import { decodeBlock } from "../shared/block/decode.ts";
@@ -55,14 +56,14 @@ export function fillBacklog(folder: string, readings: number): void {
 /** Readings in a store, counted by decoding every block. */
 export function countStored(folder: string): number {
   const { file, close } = openBenchStore(folder);
-  const rows = file.db
-    .prepare(
-      `SELECT codec, raw_bytes, coalesce(block.bytes, body.bytes) AS bytes
-       FROM block LEFT JOIN body ON body.id = block.body`,
-    )
-    .iterate() as Iterable<{ codec: number; raw_bytes: number; bytes: Buffer }>;
+  const blocks = openBlocks(file.db);
+  const lanes = file.db.prepare("SELECT DISTINCT run, stream FROM block").all() as { run: number; stream: number }[];
   let readings = 0;
-  for (const { codec, raw_bytes, bytes } of rows) readings += decodeBlock(codec, raw_bytes, bytes).count;
+  for (const { run, stream } of lanes) {
+    for (const row of blocks.within(run, stream, { first: 1, last: Number.MAX_SAFE_INTEGER })) {
+      readings += decodeBlock(row.codec, row.rawBytes, blocks.bytes(row) as Uint8Array).count;
+    }
+  }
   close();
   return readings;
 }

@@ -1,7 +1,8 @@
 /**
  * The block rows of the store. A row is the index entry beside the bytes: it says which seqs the bytes hold, so that a
  * block whose bytes are damaged can still be named (I10). Small bytes lie in the row itself, because a page written per
- * commit is what flash pays for; larger ones lie in `body`, so that walking the rows reads no bytes.
+ * commit is what flash pays for; larger ones lie in `body`, so that walking the rows reads no bytes. There they are in
+ * pieces: whole blocks of 2 to 4 kB would leave a third of each page empty.
  */
 import type { Block, BlockHead } from "../../shared/block/block.ts";
 import type { Chain } from "../../shared/chain.ts";
@@ -16,6 +17,8 @@ export type BlockState = typeof pending | typeof journaled | typeof forwarded;
 
 /** Largest bytes that stay in the row: a row must fit a quarter of a page or SQLite spills it. */
 const inlineBytesMax = 400;
+/** Size of a piece of larger bytes: eight fill a page, and what a page has left over is half of one on average. */
+const pieceBytes = 496;
 /** What a row and its share of pages cost beside the bytes (measured: 90 to 140 B). */
 export const rowBytes = 128;
 /** Rows fetched at once: enough to keep statements cheap, few enough to keep memory flat. */
@@ -31,7 +34,7 @@ export interface BlockRow extends BlockHead {
   readonly minUs: number | null;
   readonly maxUs: number | null;
   readonly sizeBytes: number;
-  /** Key in `body`; null where the bytes are in the row. */
+  /** Key in `body` of the first piece, the others follow it; null where the bytes are in the row. */
   readonly body: number | null;
 }
 
@@ -111,14 +114,14 @@ export function openBlocks(db: Db): BlockTable {
   const insertRow = db.prepare(`INSERT INTO block(${columns}, bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`);
   const insertBody = db.prepare("INSERT INTO body(bytes) VALUES (?)");
   const removeRow = db.prepare("DELETE FROM block WHERE run=? AND stream=? AND first=?");
-  const removeBody = db.prepare("DELETE FROM body WHERE id=?");
+  const removeBody = db.prepare("DELETE FROM body WHERE id>=? AND id<?");
   const renameRow = db.prepare(
     `UPDATE block SET run=?, first=?, chain_before=?, chain_after=?, state=0, repeated=1
      WHERE run=? AND stream=? AND first=?`,
   );
   const stateOf = db.prepare("UPDATE block SET state=? WHERE run=? AND stream=? AND first=?");
   const inlineBytes = db.prepare("SELECT bytes FROM block WHERE run=? AND stream=? AND first=?").pluck();
-  const bodyBytes = db.prepare("SELECT bytes FROM body WHERE id=?").pluck();
+  const pieces = db.prepare("SELECT bytes FROM body WHERE id>=? AND id<? ORDER BY id").pluck();
   const atOrBelow = db.prepare(
     `SELECT ${columns} FROM block WHERE run=? AND stream=? AND first<=? ORDER BY first DESC LIMIT 1`,
   );
@@ -132,10 +135,24 @@ export function openBlocks(db: Db): BlockTable {
     return raw !== undefined && raw.first + raw.count > seq ? fromRaw(raw) : undefined;
   };
 
+  /** SQLite numbers new rows from the highest on, so the pieces of one block are neighbours. */
+  function insertPieces(bytes: Uint8Array): number {
+    const first = Number(insertBody.run(bytes.subarray(0, pieceBytes)).lastInsertRowid);
+    for (let at = pieceBytes; at < bytes.length; at += pieceBytes) {
+      insertBody.run(bytes.subarray(at, at + pieceBytes));
+    }
+    return first;
+  }
+
+  function joinPieces(body: number, sizeBytes: number): Uint8Array | undefined {
+    const found = pieces.all(body, body + piecesOf(sizeBytes));
+    return found.every((piece) => piece instanceof Uint8Array) ? Buffer.concat(found as Uint8Array[]) : undefined;
+  }
+
   return {
     insert(row, bytes) {
       const inline = bytes.length <= inlineBytesMax;
-      const body = inline ? null : Number(insertBody.run(bytes).lastInsertRowid);
+      const body = inline ? null : insertPieces(bytes);
       insertRow.run(
         row.run,
         row.stream,
@@ -169,13 +186,14 @@ export function openBlocks(db: Db): BlockTable {
     },
     remove(row) {
       removeRow.run(row.run, row.stream, row.first);
-      if (row.body !== null) removeBody.run(row.body);
+      if (row.body !== null) removeBody.run(row.body, row.body + piecesOf(row.sizeBytes));
     },
     setState(row, state) {
       stateOf.run(state, row.run, row.stream, row.first);
     },
     bytes(row) {
-      const bytes = row.body === null ? inlineBytes.get(row.run, row.stream, row.first) : bodyBytes.get(row.body);
+      if (row.body !== null) return joinPieces(row.body, row.sizeBytes);
+      const bytes = inlineBytes.get(row.run, row.stream, row.first);
       return bytes instanceof Uint8Array ? bytes : undefined;
     },
     holding,
@@ -198,6 +216,8 @@ export function openBlocks(db: Db): BlockTable {
     page,
   };
 }
+
+const piecesOf = (sizeBytes: number): number => Math.ceil(sizeBytes / pieceBytes);
 
 /** The block that a row and its bytes make up. */
 export function toBlock(row: BlockRow, bytes: Uint8Array): Block {

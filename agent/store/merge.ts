@@ -19,6 +19,9 @@ import { count, firstMissing, type Lane } from "./lanes.ts";
 export const mergeReadings = 1_000;
 /** Neighbours merge at the latest when this many wait, however few readings they hold. */
 const mergeBlocksMax = 1_000;
+/** Rows that are looked at first, and runs that one transaction merges. */
+const fewRows = 128;
+const runsAtOnce = 4;
 /** Bytes of one merge before decoding: bounds its memory and its time. */
 const mergeBytesMax = 64 * 1024;
 
@@ -81,17 +84,41 @@ export function createMerger(core: Core): () => boolean {
       const { resume: from, last } = looked.get(keyOf(lane)) ?? { resume: firstMissing(lane), last: -1 };
       // Where nothing was appended since, nothing has changed: a backlog of many epochs must cost nothing while it waits.
       if (lane.last === last) continue;
-      const rows = core.blocks.page(lane.run, lane.stream, from, mergeBlocksMax);
-      const isEnd = rows.length < mergeBlocksMax;
-      const { run, resume } = chooseRun(rows, core.wasSent, isEnd && !isOpen(core, lane));
-      if (run.length > 0) core.transact(() => replaceRun(core, lane, run));
-      const isDone = run.length === 0 && isEnd;
+      const { runs, resume, isEnd } = chooseRuns(core, lane, from);
+      // One transaction for some runs: its fsync is what a merge costs most.
+      if (runs.length > 0) {
+        core.transact(() => {
+          for (const run of runs) replaceRun(core, lane, run);
+        });
+      }
+      const isDone = runs.length === 0 && isEnd;
       looked.set(keyOf(lane), { resume: Math.max(from, resume), last: isDone ? lane.last : -1 });
       if (!isDone) return true;
     }
     looked = new Map(lanes.flatMap((lane) => [[keyOf(lane), looked.get(keyOf(lane)) as Looked]]));
     return false;
   };
+}
+
+/** Runs of a lane at or behind `from`: as many as one transaction takes, and where to look next. */
+function chooseRuns(core: Core, lane: Lane, from: number): { runs: BlockRow[][]; resume: number; isEnd: boolean } {
+  // Blocks of a request of 100 readings fill a run with ten rows; those of single readings need a thousand.
+  for (const limit of [fewRows, mergeBlocksMax]) {
+    let rows = core.blocks.page(lane.run, lane.stream, from, limit);
+    const isEnd = rows.length < limit;
+    const isAll = isEnd && !isOpen(core, lane);
+    const runs: BlockRow[][] = [];
+    let resume = from;
+    while (runs.length < runsAtOnce) {
+      const choice = chooseRun(rows, core.wasSent, isAll);
+      resume = Math.max(resume, choice.resume);
+      if (choice.run.length === 0) break;
+      runs.push([...choice.run]);
+      rows = rows.filter((row) => row.first >= choice.resume);
+    }
+    if (runs.length > 0 || isEnd || limit === mergeBlocksMax) return { runs, resume, isEnd };
+  }
+  throw new Error("unreachable: the last limit always returns");
 }
 
 const keyOf = (lane: Lane): string => `${lane.run}/${lane.stream}`;

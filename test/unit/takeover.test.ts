@@ -137,7 +137,9 @@ void test("I6: the loss records of a take-over carry the chains of their neighbo
     for (let i = 0; i < 5; i++) appendScattered(store, i * 300);
   });
   const db = new Database(join(folder, "store.db"));
-  const body = db.prepare("SELECT id, bytes FROM body ORDER BY id LIMIT 1 OFFSET 2").get() as {
+  const body = db
+    .prepare("SELECT id, bytes FROM body WHERE id = (SELECT body FROM block ORDER BY first LIMIT 1 OFFSET 2)")
+    .get() as {
     id: number;
     bytes: Buffer;
   };
