@@ -1,4 +1,4 @@
-/** `npm run sim:rules`: switches each rule off and shows that the simulation then finds a violation. */
+/** Switches each rule off in turn and shows what the simulation then finds; the argument is the most seeds of a rule. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { projectRoot } from "../mutants/patch.ts";
