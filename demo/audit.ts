@@ -1,6 +1,6 @@
 /**
  * The audit: compares what producers were told with what stands in the queue, and believes none of our own counters.
- * acknowledged ⊆ queued ∪ lost ⊆ attempted, each reading once, each seq once. It knows nothing of how the line works:
+ * acknowledged ⊆ queued ∪ lost ∪ dead-lettered ⊆ attempted, each reading once, each seq once. It knows nothing of how the line works:
  * it sees ids that producers gave, and lines in the format of the queue, whatever engine they come from.
  */
 import { type QueueLine, readLine } from "./audit-line.ts";
@@ -56,7 +56,7 @@ export interface AuditResult {
   readonly queued: number;
   /** Of these: never acknowledged, because the answer did not come back. They may be there, and are not lost. */
   readonly queuedUnacknowledged: number;
-  /** Acknowledged ones that loss records make up for. */
+  /** Acknowledged ones that loss records and dead letters make up for. */
   readonly lostNamed: number;
   /** Seqs named in loss records. */
   readonly lostSeqs: number;
@@ -88,6 +88,7 @@ export function openAudit(testimony: Testimony, reader: Reader): Audit {
   const seqs = openSeqs();
   /** Per agent and stream: seqs named as lost, and readings of which nobody outside knows. */
   const lostSeqs = new Map<string, number>();
+  const deadSeqs = new Map<string, number>();
   const unwitnessed = new Map<string, number>();
   let repeated = 0;
   let lines = 0;
@@ -130,12 +131,17 @@ export function openAudit(testimony: Testimony, reader: Reader): Audit {
     }
     seqs.take(line);
     const place = agentStream(line.agent, line.stream);
+    const count = line.last - line.first + 1;
     if (line.kind === "reading") takeReading(line);
-    else if (line.kind === "loss") increase(lostSeqs, place, line.last - line.first + 1);
-    else find("dead letter", `${place} ${line.epoch} ${line.first} to ${line.last}`);
+    else if (line.kind === "loss") increase(lostSeqs, place, count);
+    else {
+      // An outcome of its own, with all its bytes; it is for the caller to say whether there may be any.
+      increase(deadSeqs, place, count);
+      find("dead letter", `${place} ${line.epoch} ${line.first} to ${line.last}`);
+    }
   }
 
-  /** A loss record names seqs, not ids: of each stream as many acknowledged ids may be missing as it names seqs. */
+  /** Loss records name seqs, not ids: of each stream as many acknowledged ids may be missing as they name seqs. */
   function findLost(): number {
     const missing = new Map<string, string[]>();
     for (const id of testimony.acknowledged) {
@@ -149,7 +155,7 @@ export function openAudit(testimony: Testimony, reader: Reader): Audit {
     }
     let named = 0;
     for (const [place, ids] of missing) {
-      const covered = Math.min(ids.length, lostSeqs.get(place) ?? 0);
+      const covered = Math.min(ids.length, (lostSeqs.get(place) ?? 0) + (deadSeqs.get(place) ?? 0));
       named += covered;
       // Nobody can tell which of them the records meant; where too few are named, all are shown.
       if (covered < ids.length) for (const id of ids.slice(covered)) find("lost", id);

@@ -61,12 +61,10 @@ function* flips(
   }
 }
 
-function assertKept(flip: Flip): void {
-  try {
-    assertPassed(flip.result);
-  } catch (error) {
-    throw new Error(`${flip.at}, ${flip.recovery ?? "opened as it is"}`, { cause: error });
-  }
+/** A flip in the row beside a block can make it unreadable although its bytes are whole: a dead letter then has them. */
+function assertKept({ at, recovery, result }: Flip): void {
+  const { "dead letter": _, ...others } = result.counts;
+  assert.deepEqual(others, {}, `${at}, ${recovery ?? "opened as it is"}`);
 }
 
 const walHeaderBytes = 32;
