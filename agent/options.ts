@@ -75,7 +75,7 @@ const table = section("Settings of the Holdfast agent.", {
       "The most that the store may take on disk. Choose less than the file system has.",
     ),
     ballast: setting(
-      size({ min: "1MB", max: "1GB" }),
+      size({ min: "8MB", max: "1GB" }),
       "8MB",
       "A file kept beside the store and freed when the disk is full, because then even deleting needs space.",
     ),

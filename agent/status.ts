@@ -36,6 +36,12 @@ export interface AgentStatus {
   readonly restingBlocks: number;
   readonly recovery: string | null;
   readonly lastProblem: string | null;
+  /** When that was, RFC 3339. */
+  readonly lastProblemAt: string | null;
+  /** Why the gateway does not take this agent; null while it does. */
+  readonly refusal: string | null;
+  /** Time since the group was last heard of, ms. */
+  readonly silentMs: number;
 }
 
 export interface StatusSources {
@@ -71,7 +77,7 @@ export function statusOf({ name, store, uplink, rateIn, rateOut, recovery, env }
     link: linkWords[link.phase],
     gateway: link.gateway,
     group: link.group,
-    lastAck: link.lastAckUs === null ? null : new Date(link.lastAckUs / 1000).toISOString(),
+    lastAck: link.lastAckUs === null ? null : timeText(link.lastAckUs),
     pendingReadings,
     pendingBytes: streams.reduce((sum, [, { bytes }]) => sum + bytes, 0),
     pendingByStream: Object.fromEntries(streams),
@@ -87,12 +93,23 @@ export function statusOf({ name, store, uplink, rateIn, rateOut, recovery, env }
     forks: link.forks,
     restingBlocks: link.resting,
     recovery,
-    lastProblem: link.lastProblem,
+    lastProblem: link.problem?.text ?? null,
+    lastProblemAt: link.problem === null ? null : timeText(link.problem.atUs),
+    refusal: link.refusal,
+    silentMs: link.silentMs,
   };
 }
 
+const dayMs = 86_400_000;
+
+const timeText = (timeUs: number): string => new Date(timeUs / 1000).toISOString();
+
 export function healthOf(status: AgentStatus): Health {
   const reasons: string[] = [];
+  if (status.refusal !== null) reasons.push(`The gateway does not take this agent: ${status.refusal}.`);
+  if (status.pendingReadings > 0 && status.silentMs > dayMs) {
+    reasons.push(`Readings wait, and the group was not heard of for ${durationText(status.silentMs)}.`);
+  }
   if (status.openReadings > 0) reasons.push(`${countText(status.openReadings)} readings are open: see declare-lost.`);
   if (status.forks > 0) reasons.push("Another copy of this agent wrote under its name; readings were appended again.");
   if (status.restingBlocks > 0) reasons.push(`The gateway cannot take ${status.restingBlocks} blocks.`);
@@ -121,7 +138,7 @@ export function sayStatus(voice: Voice, status: AgentStatus): void {
   ];
   if (status.openReadings > 0) lines.push(["open", `${countText(status.openReadings)} readings that nobody holds`]);
   if (status.recovery !== null) lines.push(["repaired", status.recovery]);
-  if (status.lastProblem !== null) lines.push(["last problem", status.lastProblem]);
+  if (status.lastProblem !== null) lines.push(["last problem", `${status.lastProblem} (${status.lastProblemAt})`]);
   const width = Math.max(...lines.map(([key]) => key.length));
   for (const [key, text] of lines) voice.say(`${key.padEnd(width)}  ${text}`);
 }

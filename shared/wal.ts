@@ -100,9 +100,8 @@ function openFrames(file: number): Frames | undefined {
   let count = 0;
   for (let i = 0; i < whole; i++) {
     readSync(file, head, 0, frameHeadBytes, headerBytes + i * (frameHeadBytes + pageBytes));
+    // Damaged salts must not end the search: three zeroed pages would hide every commit behind them.
     if (head.compare(header, 16, 24, 8, 16) === 0) count = i + 1;
-    // A damaged salt must not end the search; but two frames in a row of another generation do.
-    else if (i > count) break;
   }
   return { file, header, headerHolds, pageBytes, bigEndian, count, start: sumOf(header) };
 }

@@ -41,7 +41,12 @@ export interface UplinkStatus {
   readonly inFlight: number;
   readonly resting: number;
   readonly readingsSent: number;
-  readonly lastProblem: string | null;
+  /** What went wrong last, and when by the wall clock, µs. */
+  readonly problem: { readonly text: string; readonly atUs: number } | null;
+  /** Why the gateway does not take this agent, where only a person can help. */
+  readonly refusal: string | null;
+  /** Time since the group last told a position, or since the start. */
+  readonly silentMs: number;
   readonly forks: number;
   readonly malformed: number;
 }
@@ -68,17 +73,24 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   let resume: Timer | undefined;
   let isSending = false;
   let greetedMs = 0;
-  let lastProblem: string | null = null;
+  let problem: UplinkStatus["problem"] = null;
+  /** Why only a person can help; null while the gateway takes this agent. */
+  let refusal: string | null = null;
+  let heardMs = env.monoMs();
   let malformed = 0;
   const asks = createAsks();
   const sender = createSender(store, env, options.priorityOf);
-  const answers = createAnswers(store, env, { sender, asks, alarm, problem: (text) => (lastProblem = text) });
+  const answers = createAnswers(store, env, { sender, asks, alarm, problem: note });
   store.setInFlight(sender.flights.holds);
 
   const freshNonce = (): string => hex(env.randomBytes(8));
 
+  function note(text: string): void {
+    problem = { text, atUs: env.wallUs() };
+  }
+
   function alarm(text: string): void {
-    lastProblem = text;
+    note(text);
     options.alarm(text);
   }
 
@@ -120,9 +132,11 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
         retry = env.after(command.delayMs, () => dispatch({ type: "retry" }));
         return;
       case "joined":
+        refusal = null;
         join(command.welcome, command.newGroup);
         return;
       case "apply":
+        heardMs = env.monoMs();
         answers.apply(command.position, windowMax());
         pump();
         return;
@@ -131,6 +145,8 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
         pump();
         return;
       case "alarm":
+        // The session machine alarms only where it gives a session up that no waiting will mend.
+        refusal = command.text;
         alarm(command.text);
         return;
     }
@@ -150,7 +166,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       },
       down(down) {
         if (!isCurrent()) return;
-        lastProblem = down.text;
+        note(down.text);
         dispatch({ type: "down", reason: down.reason, text: down.text, random: env.random() });
       },
     });
@@ -163,7 +179,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       message = decodeMessage(payload) as DownMessage;
     } catch (error) {
       malformed++;
-      lastProblem = `a message from the gateway was refused: ${messageOf(error)}`;
+      note(`a message from the gateway was refused: ${messageOf(error)}`);
       return;
     }
     if (message.type !== "welcome" && message.type !== "position" && message.type !== "nack") return;
@@ -252,7 +268,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   }
 
   function silent(missing: string): void {
-    lastProblem = `the gateway is silent: ${missing} did not come`;
+    note(`the gateway is silent: ${missing} did not come`);
     dispatch({ type: "silent", random: env.random() });
   }
 
@@ -275,7 +291,9 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       inFlight: sender.flights.size(),
       resting: sender.flights.resting(),
       readingsSent: sender.readingsSent(),
-      lastProblem,
+      problem,
+      refusal,
+      silentMs: env.monoMs() - heardMs,
       forks: answers.forks(),
       malformed,
     }),

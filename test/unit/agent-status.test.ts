@@ -15,7 +15,9 @@ const link: UplinkStatus = {
   inFlight: 0,
   resting: 0,
   readingsSent: 0,
-  lastProblem: null,
+  problem: null,
+  refusal: null,
+  silentMs: 0,
   forks: 0,
   malformed: 0,
 };
@@ -90,4 +92,16 @@ void test("I10: the ballast is laid where there is room, given up at once, and n
   ballast.drop();
   const tooLarge = openBallast(path, 2 ** 60);
   assert.equal(tooLarge.drop(), false);
+});
+
+void test("health tells that a gateway refuses this agent, and that a group with waiting readings is silent for a day", () => {
+  const one = ({ store }: ReturnType<typeof keptStore>) => append(store, [1]);
+  const refused = statusWith(() => {}, 0, { refusal: "the password is wrong" });
+  assert.deepEqual(healthOf(refused), {
+    status: "degraded",
+    reasons: ["The gateway does not take this agent: the password is wrong."],
+  });
+  assert.equal(healthOf(statusWith(one, 0, { silentMs: 23 * 3_600_000 })).status, "ok");
+  assert.match(healthOf(statusWith(one, 0, { silentMs: 25 * 3_600_000 })).reasons.join(), /not heard of for 1 d 1 h/);
+  assert.equal(healthOf(statusWith(() => {}, 0, { silentMs: 25 * 3_600_000 })).status, "ok", "nothing waits");
 });
