@@ -13,6 +13,7 @@ import { epochsKept } from "../../shared/limits.ts";
 import { type AgentLane, agentLane, helloOf, synced } from "../fakes/agent-lane.ts";
 import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
 import { fakeQueue, type QueueFault } from "../fakes/queue.ts";
+import { until } from "../fakes/queue-folder.ts";
 
 /** Full jitter with a random number of 0: back-off without a wait. */
 const env = { ...realEnv(), random: () => 0 };
@@ -234,6 +235,8 @@ test("a fenced queue stops the forwarder for good", async (t) => {
   await forwarder.idle();
   queue.open();
   await journal.take("pump-1", lane.batch([readings(lane, 4)]));
+  await until("the refusal of the queue", () => /stopped|backing-off/.test(forwarder.status().state));
+  assert.equal(forwarder.status().state, "stopped");
   assert.equal((await stopped.promise).code, "closed");
   assert.deepEqual(queue.outcomes, []);
 });
@@ -251,8 +254,18 @@ test("I8: old epochs are forgotten, first by the queue, then by the journal", as
     lanes.push(lane);
   }
   await journal.hello("pump-1", helloOf(lanes.at(-1) as AgentLane));
-  const forwarder = start(t, journal, handle);
+  const order: string[] = [];
+  const forget: Queue["forget"] = async (floor, old) => {
+    await handle.forget(floor, old);
+    order.push("the queue");
+  };
+  const forgetToo: Journal["forget"] = (forgetting) => {
+    order.push("the journal");
+    return journal.forget(forgetting);
+  };
+  const forwarder = start(t, { ...journal, forget: forgetToo }, { ...handle, forget });
   await forwarder.idle();
+  assert.deepEqual(order, ["the queue", "the journal"]);
   assert.deepEqual(
     [...handle.floors()].map(({ run }) => run),
     [2],

@@ -47,9 +47,10 @@ void test("I2: in the open epoch only ranges whose end agrees count; what only o
 });
 
 void test("in a closed epoch a position is believed, but only what ends in agreement is this store's own for ever", () => {
-  const journaled = [range(1, 5, "aa"), range(6, 8, null)];
-  const found = judge(journaled, journaled, own, false);
-  assert.deepEqual([found.journaled, found.forwarded], [journaled, journaled]);
-  assert.deepEqual(found.verified, [journaled[0]]);
+  const forwarded = [range(1, 5, "aa"), range(6, 8, null)];
+  const journaled = [...forwarded, range(9, 9, "bb")];
+  const found = judge(journaled, forwarded, own, false);
+  assert.deepEqual([found.journaled, found.forwarded], [journaled, forwarded]);
+  assert.deepEqual(found.verified, [forwarded[0]], "what is only journaled may be lost with its journal");
   assert.deepEqual(found.waiting, []);
 });

@@ -14,7 +14,7 @@ import type {
   Welcome,
 } from "../../shared/protocol/messages.ts";
 import type { Range } from "../../shared/ranges.ts";
-import { append, appendLarge, type Kept, keptStore, manyEpochs, theLane, wallUs } from "../fakes/agent-store.ts";
+import { append, appendLarge, type Kept, keptStore, manyEpochs, theLane, upTo, wallUs } from "../fakes/agent-store.ts";
 
 const groupId = "b".repeat(32);
 const journalId = "c".repeat(32);
@@ -405,6 +405,45 @@ void test("I7, I9: a silent gateway is left after growing time-outs, each looked
   }
   assert.ok(resends >= 2 && resends <= 8, `${resends} sendings`);
   assert.equal(link.uplink.status().inFlight === 0 || link.uplink.status().phase === "waiting", true);
+});
+
+void test("I7: an answer that waits in the socket when a time-out is due is read before anything is sent again", async (t) => {
+  const link = scripted(t);
+  append(link.store, [1]);
+  await link.join();
+  const [batch] = link.take("batch") as [Batch];
+  await link.settle(10_500);
+  // A stalled disk: in the turn in which the look at the time-outs is due, the answer is read after the timers.
+  link.env.after(500, () => void link.tell(link.position(laneOf(batch), [taken(batch)])));
+  await link.settle(500);
+  assert.deepEqual(link.take("batch"), []);
+  assert.equal(link.uplink.status().inFlight, 0);
+});
+
+void test("I7: a step of the wall clock neither resends nor keeps from resending", async (t) => {
+  const link = scripted(t);
+  append(link.store, [1]);
+  await link.join();
+  assert.equal(link.take("batch").length, 1);
+  link.env.step(3_600_000);
+  for (let i = 0; i < 5; i++) await link.settle(tickMs);
+  assert.deepEqual(link.take("batch"), [], "an hour has not passed");
+  link.env.step(-7_200_000);
+  for (let i = 0; i < 7; i++) await link.settle(tickMs);
+  assert.equal(link.take("batch").length, 1, "what was not answered is sent again when its time has passed");
+});
+
+void test("I4: blocks that were sent keep their ends, since a position may come to stand between them", async (t) => {
+  const link = scripted(t);
+  for (const first of [0, 600]) append(link.store, upTo(first, 600));
+  await link.join();
+  const [batch] = link.take("batch") as [Batch];
+  const [head] = batch.blocks as [Batch["blocks"][number]];
+  assert.equal(batch.blocks.length, 2);
+  while (link.store.maintain());
+  await link.tell(link.position(laneOf(batch), [taken({ ...batch, blocks: [head] })]));
+  assert.equal(link.uplink.status().forks, 0);
+  assert.equal(theLane(link.store).tallies[0].readings, 600);
 });
 
 void test("no WELCOME: the next gateway is tried; a foreign one is left with an alarm", async (t) => {

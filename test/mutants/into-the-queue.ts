@@ -1,0 +1,107 @@
+/** Slips against I5 (one atomic step into the queue). */
+import type { Mutant } from "./mutants.ts";
+
+export const intoTheQueue: readonly Mutant[] = [
+  {
+    id: "queue-filter-dropped",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/plan.ts",
+        find: "const spans = gaps(forwarded, range.first, range.last);",
+        replace: "const spans = gaps([], range.first, range.last);",
+      },
+      {
+        file: "gateway/forwarder/plan.ts",
+        find: "spans.reduce((ranges, span) => add(",
+        replace: "gaps(forwarded, range.first, range.last).reduce((ranges, span) => add(",
+      },
+    ],
+    test: { file: "test/unit/forwarder.test.ts", name: "I5: after a crash between the queue's commit" },
+  },
+  {
+    id: "journal-settled-before-the-queue-commits",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/forwarder.ts",
+        find: "    if (outcomes.length > 0) {\n",
+        replace:
+          "    await journal.settle(\n      entries.map((entry) => entry.id),\n      positions,\n    );\n    if (outcomes.length > 0) {\n",
+      },
+    ],
+    test: { file: "test/unit/forwarder.test.ts", name: "doubles nothing, loses nothing, and does not stop ingress" },
+  },
+  {
+    id: "zombie-forwarder-goes-on",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/forwarder.ts",
+        find: "if (error instanceof Fault && !error.retryable) {",
+        replace: "if (error instanceof Fault && error.retryable) {",
+      },
+    ],
+    test: { file: "test/unit/forwarder.test.ts", name: "a fenced queue stops the forwarder for good" },
+  },
+  {
+    id: "journal-forgets-before-the-queue",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/forwarder.ts",
+        find: "      await queue.forget(forgetting.floor, forgetting.lanes);\n      await journal.forget(forgetting);\n",
+        replace:
+          "      await journal.forget(forgetting);\n      await queue.forget(forgetting.floor, forgetting.lanes);\n",
+      },
+    ],
+    test: { file: "test/unit/forwarder.test.ts", name: "I8: old epochs are forgotten, first by the queue" },
+  },
+  {
+    id: "lock-shared",
+    invariant: "I5",
+    patches: [{ file: "shared/lock.ts", find: 'db.exec("BEGIN EXCLUSIVE");', replace: 'db.exec("BEGIN");' }],
+    test: { file: "test/unit/queue-recovery.test.ts", name: "a second opening is refused and names the process" },
+  },
+  {
+    id: "queue-not-truncated-after-a-crash",
+    invariant: "I5",
+    patches: [
+      { file: "gateway/queue/segments.ts", find: "ftruncateSync(fd, bytes);", replace: "ftruncateSync(fd, size);" },
+    ],
+    test: { file: "test/unit/queue-recovery.test.ts", name: "I5: what stands behind the committed length is cut" },
+  },
+  {
+    id: "queue-truncated-to-nothing-after-a-crash",
+    invariant: "I5",
+    patches: [
+      { file: "gateway/queue/segments.ts", find: "ftruncateSync(fd, bytes);", replace: "ftruncateSync(fd, 0);" },
+    ],
+    test: { file: "test/unit/queue-recovery.test.ts", name: "I5: what stands behind the committed length is cut" },
+  },
+  {
+    id: "queue-lines-not-synced",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/queue/file.ts",
+        find: "if (end > open.bytes) await syncFile(open.fd);",
+        replace: "if (end > options.segmentBytesMax) await syncFile(open.fd);",
+      },
+    ],
+    test: { file: "test/unit/queue-recovery.test.ts", name: "I5: after a sync that failed the file is opened anew" },
+  },
+  {
+    id: "positions-in-a-second-transaction",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/queue/file.ts",
+        find: "db.commit({ segment: open.segment, bytes: end }, positions, livedMs());",
+        replace:
+          "db.commit({ segment: open.segment, bytes: end }, [], livedMs());\n        open.bytes = end;\n        db.commit({ segment: open.segment, bytes: end }, positions, livedMs());",
+      },
+    ],
+    test: { file: "test/unit/durable.test.ts", name: "I5: lines and positions of a commit are one step" },
+  },
+];
