@@ -148,7 +148,12 @@ program
     const declaration = readDeclaration({ ...named, ...span });
     const declared = await declare(config(options), declaration);
     if (options.json === true) return voice.say(JSON.stringify(declared));
-    if (declared.length === 0) return voice.note(`nothing is open of agent ${declaration.agent}`);
+    if (declared.every(({ seqs }) => seqs === 0)) {
+      voice.note(
+        `nothing of that is open of agent ${declaration.agent}: the queue has it, or the gateway never heard of it`,
+      );
+    }
+    if (declared.length === 0) return;
     return voice.table(
       ["agent", "stream", "epoch", "reason", "declared"],
       declared.map(({ lane, reason, seqs }) => [lane.agent, lane.stream, lane.epoch, reason, String(seqs)]),
