@@ -8,8 +8,8 @@ export const delivered: readonly Mutant[] = [
     patches: [
       {
         file: "agent/store/evict.ts",
-        find: "for (const state of [forwarded, journaled] as const) {",
-        replace: "for (const state of [forwarded, forwarded] as const) {",
+        find: "if (lane.tallies[state].blocks > 0) freed +=",
+        replace: "if (state !== journaled && lane.tallies[state].blocks > 0) freed +=",
       },
     ],
     test: { file: "test/unit/evict.test.ts", name: "I2, I6: forwarded blocks go first" },

@@ -48,7 +48,7 @@ export const once: readonly Mutant[] = [
       {
         file: "gateway/journal/dedupe.ts",
         find: "if (contradicts(journaled, block) || contradicts(forwarded, block)) return",
-        replace: "if (contradicts(journaled, block)) return",
+        replace: "if (contradicts(journaled, block) || (isLoss && contradicts(forwarded, block))) return",
       },
     ],
     test: { file: "test/unit/dedupe.test.ts", name: "I4: a conflict is found exactly where a known chain" },

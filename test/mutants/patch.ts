@@ -57,7 +57,7 @@ export interface PatchedTree {
 /** A copy of the tree with the patches applied; it shares the installed packages with the original. */
 export function copyPatched(patches: readonly Patch[]): PatchedTree {
   const root = mkdtempSync(join(tmpdir(), "holdfast-patched-"));
-  for (const part of ["agent", "gateway", "shared", "test", "bin", "package.json", "tsconfig.json"]) {
+  for (const part of ["agent", "gateway", "shared", "test", "demo", "bin", "package.json", "tsconfig.json"]) {
     cpSync(join(projectRoot, part), join(root, part), { recursive: true });
   }
   symlinkSync(join(projectRoot, "node_modules"), join(root, "node_modules"));
