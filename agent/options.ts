@@ -84,7 +84,7 @@ const table = section("Settings of the Holdfast agent.", {
       "20ms",
       "How long a small request waits for company before it is committed. Longer spares flash, shorter answers sooner.",
     ),
-    cache: setting(size({ min: "256KiB", max: "1GiB" }), "2MiB", "Memory for pages of the store."),
+    cache: setting(size({ min: "256KiB", max: "1GiB" }), "512KiB", "Memory for pages of the store."),
   }),
   gateway: section("Where the readings go.", {
     urls: list(

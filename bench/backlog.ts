@@ -24,7 +24,7 @@ export interface OpenedStore {
 
 export function openBenchStore(folder: string, env: Env = realEnv()): OpenedStore {
   const log = pino({ level: "silent" });
-  const file = openStoreFile({ folder, cacheBytes: 2 * 1024 * 1024, fileBytesMax: quotaBytes, env, log });
+  const file = openStoreFile({ folder, cacheBytes: 512 * 1024, fileBytesMax: quotaBytes, env, log });
   const store = openStore(file.db, env, { streams, quotaBytes, quarantine: () => undefined });
   return { store, file, close: () => file.close() };
 }

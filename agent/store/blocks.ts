@@ -17,10 +17,12 @@ export type BlockState = typeof pending | typeof journaled | typeof forwarded;
 
 /** Largest bytes that stay in the row: a row must fit a quarter of a page or SQLite spills it. */
 const inlineBytesMax = 400;
-/** Size of a piece of larger bytes: eight fill a page, and what a page has left over is half of one on average. */
-const pieceBytes = 496;
+/** Size of a piece of larger bytes: four fill a page, and what a page has left over is half of one on average. */
+const pieceBytes = 1008;
 /** What a row and its share of pages cost beside the bytes (measured: 90 to 140 B). */
 export const rowBytes = 128;
+/** Rows that one look for small blocks passes over: about a millisecond. */
+const lookRows = 4_096;
 /** Rows fetched at once: enough to keep statements cheap, few enough to keep memory flat. */
 export const pageRows = 256;
 
@@ -55,8 +57,22 @@ export interface BlockTable {
   last(run: number, stream: number): BlockRow | undefined;
   /** The rows that touch a span, in order. Rows may be changed while walking. */
   within(run: number, stream: number, span: Span): Iterable<BlockRow>;
+  /**
+   * Looks from `first` on for a pending block of fewer than `readings`, over some thousand rows that it leaves in SQLite: in
+   * a backlog of merged blocks there is nothing to find, and making objects of its rows would cost 5 MB of memory.
+   */
+  lookForSmall(run: number, stream: number, first: number, readings: number): SmallLook;
   /** The rows that start at `first` or later, at most `limit`. */
   page(run: number, stream: number, first: number, limit?: number): BlockRow[];
+}
+
+export interface SmallLook {
+  /** First seq of the block that was found; null where there was none among the rows looked at. */
+  readonly small: number | null;
+  /** First seq of the last row looked at; null where there was no row. */
+  readonly last: number | null;
+  /** True where these were all the rows. */
+  readonly isEnd: boolean;
 }
 
 interface RawRow {
@@ -127,6 +143,11 @@ export function openBlocks(db: Db): BlockTable {
   );
   const pageFrom = db.prepare(
     `SELECT ${columns} FROM block WHERE run=? AND stream=? AND first>=? ORDER BY first LIMIT ?`,
+  );
+  const look = db.prepare(
+    `SELECT min(CASE WHEN state=0 AND codec<>0 AND count<? THEN first END) AS small, max(first) AS last, count(*) AS rows
+     FROM (SELECT first, state, codec, count FROM block WHERE run=? AND stream=? AND first>=?
+           ORDER BY first LIMIT ${lookRows})`,
   );
   const page = (run: number, stream: number, first: number, limit = pageRows): BlockRow[] =>
     (pageFrom.all(run, stream, first, limit) as RawRow[]).map(fromRaw);
@@ -212,6 +233,14 @@ export function openBlocks(db: Db): BlockTable {
         }
         if (rows.length < pageRows) return;
       }
+    },
+    lookForSmall(run, stream, first, readings) {
+      const found = look.get(readings, run, stream, first) as {
+        small: number | null;
+        last: number | null;
+        rows: number;
+      };
+      return { small: found.small, last: found.last, isEnd: found.rows < lookRows };
     },
     page,
   };

@@ -101,7 +101,10 @@ export function createMerger(core: Core): () => boolean {
 }
 
 /** Runs of a lane at or behind `from`: as many as one transaction takes, and where to look next. */
-function chooseRuns(core: Core, lane: Lane, from: number): { runs: BlockRow[][]; resume: number; isEnd: boolean } {
+function chooseRuns(core: Core, lane: Lane, start: number): { runs: BlockRow[][]; resume: number; isEnd: boolean } {
+  const ahead = core.blocks.lookForSmall(lane.run, lane.stream, start, mergeReadings);
+  if (ahead.small === null) return { runs: [], resume: Math.max(start, (ahead.last ?? 0) + 1), isEnd: ahead.isEnd };
+  const from = ahead.small;
   // Blocks of a request of 100 readings fill a run with ten rows; those of single readings need a thousand.
   for (const limit of [fewRows, mergeBlocksMax]) {
     let rows = core.blocks.page(lane.run, lane.stream, from, limit);
