@@ -16,7 +16,7 @@ const waitingReadingsMax = 400_000;
 
 export interface IntakeOptions {
   readonly streams: readonly string[];
-  /** Longest time a small request waits for company, ms. */
+  /** Small requests are committed at most once in this time, ms: it bounds what they cost in flash. */
   readonly commitIntervalMs: number;
   /** The store cannot go on: told once it failed for another reason than a bad request or no room. */
   onFailed(error: unknown): void;
@@ -45,6 +45,7 @@ export function startIntake(store: Store, env: Env, options: IntakeOptions): Run
   let stopped = false;
   let timer: Timer | undefined;
   let hurried = false;
+  let committedMs = Number.NEGATIVE_INFINITY;
   const listeners: (() => void)[] = [];
 
   function check(request: Request): number {
@@ -68,6 +69,12 @@ export function startIntake(store: Store, env: Env, options: IntakeOptions): Run
     return size;
   }
 
+  /** A request after a quiet time is committed at once; in a busy one small requests share a commit in each interval. */
+  function wait(): Timer {
+    const waitMs = committedMs + options.commitIntervalMs - env.monoMs();
+    return waitMs > 0 ? env.after(waitMs, flush) : env.soon(flush);
+  }
+
   function flush(): void {
     timer?.cancel();
     timer = undefined;
@@ -76,6 +83,7 @@ export function startIntake(store: Store, env: Env, options: IntakeOptions): Run
     waiting = [];
     readings = 0;
     if (group.length === 0) return;
+    committedMs = env.monoMs();
     if (!commit(group) && group.length > 1) {
       // One request without room must not fail the others: each is tried alone, in order.
       for (const one of group) commit([one]);
@@ -122,7 +130,7 @@ export function startIntake(store: Store, env: Env, options: IntakeOptions): Run
           timer?.cancel();
           timer = env.soon(flush);
         } else {
-          timer ??= env.after(options.commitIntervalMs, flush);
+          timer ??= wait();
         }
       });
     },

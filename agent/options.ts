@@ -82,7 +82,7 @@ const table = section("Settings of the Holdfast agent.", {
     commitInterval: setting(
       duration({ min: "0ms", max: "10s" }),
       "20ms",
-      "How long a small request waits for company before it is committed. Longer spares flash, shorter answers sooner.",
+      "Small requests are committed at most once in this time, so that they share the pages that a commit writes. Longer spares flash, shorter answers sooner when many come; one after a quiet time never waits.",
     ),
     cache: setting(size({ min: "256KiB", max: "1GiB" }), "512KiB", "Memory for pages of the store."),
   }),
