@@ -6,14 +6,14 @@
 import type { Env, Timer } from "../../shared/env.ts";
 import { hex } from "../../shared/env.ts";
 import { messageOf } from "../../shared/errors.ts";
-import { decodeMessage, encodeMessage } from "../../shared/protocol/codec.ts";
-import { type DownMessage, protocolVersion, type UpMessage, type Welcome } from "../../shared/protocol/messages.ts";
+import { protocolVersion, type Welcome } from "../../shared/protocol/messages.ts";
 import type { Store } from "../store/store.ts";
 import { createAnswers } from "./answers.ts";
 import { askEntry, createAsks } from "./asks.ts";
 import { openGateways } from "./gateways.ts";
-import type { ConnectLink, LinkEvents, LinkSession } from "./link.ts";
+import type { ConnectLink, LinkEvents } from "./link.ts";
 import { createSender } from "./sender.ts";
+import { createSessionLink } from "./session-link.ts";
 import { type Command, type Event, initialState, type Phase, step } from "./state.ts";
 
 export interface UplinkOptions {
@@ -65,7 +65,6 @@ const tickMs = 1_000;
 
 export function createUplink(store: Store, env: Env, options: UplinkOptions): Uplink {
   let state = initialState(store.group());
-  let link: LinkSession | undefined;
   const gateways = openGateways(options.gateways, env);
   let retry: Timer | undefined;
   let tick: Timer | undefined;
@@ -82,6 +81,21 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   const sender = createSender(store, env, options.priorityOf);
   const answers = createAnswers(store, env, { sender, asks, alarm, problem: note });
   store.setInFlight(sender.flights.holds);
+  const link = createSessionLink(options.connect, {
+    up() {
+      scheduleTick();
+      dispatch({ type: "up", nonce: freshNonce() });
+    },
+    message: (message) => dispatch({ type: "message", message, nonce: freshNonce(), random: env.random() }),
+    malformed(error) {
+      malformed++;
+      note(`a message from the gateway was refused: ${messageOf(error)}`);
+    },
+    down({ reason, text }) {
+      note(text);
+      dispatch({ type: "down", reason, text, random: env.random() });
+    },
+  });
 
   const freshNonce = (): string => hex(env.randomBytes(8));
 
@@ -103,11 +117,10 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   function execute(command: Command): void {
     switch (command.type) {
       case "connect":
-        connect(gateways.at(command.gateway));
+        link.open(gateways.at(command.gateway));
         return;
       case "close":
-        link?.close();
-        link = undefined;
+        link.close();
         isSending = false;
         resume?.cancel();
         tick?.cancel();
@@ -117,7 +130,7 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
         return;
       case "hello":
         greetedMs = env.monoMs();
-        send({
+        link.send({
           type: "hello",
           versions: [protocolVersion],
           agentVersion: options.agentVersion,
@@ -152,44 +165,6 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     }
   }
 
-  function connect(url: string): void {
-    // Events of a session that was replaced since mean nothing any more.
-    const isCurrent = (): boolean => link === session;
-    const session = options.connect(url, {
-      up() {
-        if (!isCurrent()) return;
-        scheduleTick();
-        dispatch({ type: "up", nonce: freshNonce() });
-      },
-      message(payload) {
-        if (isCurrent()) receive(payload);
-      },
-      down(down) {
-        if (!isCurrent()) return;
-        note(down.text);
-        dispatch({ type: "down", reason: down.reason, text: down.text, random: env.random() });
-      },
-    });
-    link = session;
-  }
-
-  function receive(payload: Uint8Array): void {
-    let message: DownMessage;
-    try {
-      message = decodeMessage(payload) as DownMessage;
-    } catch (error) {
-      malformed++;
-      note(`a message from the gateway was refused: ${messageOf(error)}`);
-      return;
-    }
-    if (message.type !== "welcome" && message.type !== "position" && message.type !== "nack") return;
-    dispatch({ type: "message", message, nonce: freshNonce(), random: env.random() });
-  }
-
-  function send(message: UpMessage): void {
-    void link?.send(encodeMessage(message));
-  }
-
   function join(welcome: Welcome, newGroup: boolean): void {
     if (newGroup) joinGroup(welcome.groupId);
     answers.begin();
@@ -219,21 +194,18 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     if (state.phase !== "syncing" || session === null || nonce === null || groupId === null || isSending) return;
     const page = asks.nextPage(store.lanes(), store.isOpen, env.monoMs());
     if (page.length > 0) {
-      send({ type: "ask", nonce, groupId, entries: page.map((lane) => askEntry(store, lane, session.journalId)) });
+      link.send({ type: "ask", nonce, groupId, entries: page.map((lane) => askEntry(store, lane, session.journalId)) });
     }
     if (answers.isPaused()) return;
     const batch = sender.next(session, nonce, groupId, windowMax(), asks.isReady);
-    if (batch === undefined || link === undefined) return;
+    if (batch === undefined) return;
     isSending = true;
-    const carrier = link;
-    const taken = (): void => {
-      if (link !== carrier) return;
+    link.send(batch, () => {
       isSending = false;
       sender.taken();
       // Through the environment, which catches what a failing store throws; a promise would end the process with it.
       resume = env.soon(pump);
-    };
-    link.send(encodeMessage(batch)).then(taken, taken);
+    });
   }
 
   function scheduleTick(): void {

@@ -81,7 +81,7 @@ export const delivered: readonly Mutant[] = [
         replace: "",
       },
     ],
-    test: { file: "test/unit/uplink.test.ts", name: "I2: a batch is delivered only by a position" },
+    test: { file: "test/unit/uplink-sending.test.ts", name: "I2: a batch is delivered only by a position" },
   },
   {
     id: "older-position-believed",

@@ -12,7 +12,10 @@ export const limits: readonly Mutant[] = [
         replace: "      scheduleTick();\n      checkTimeouts();\n",
       },
     ],
-    test: { file: "test/unit/uplink.test.ts", name: "I7: an answer that waits in the socket when a time-out is due" },
+    test: {
+      file: "test/unit/uplink-sending.test.ts",
+      name: "I7: an answer that waits in the socket when a time-out is due",
+    },
   },
   {
     id: "link-called-dead-without-a-turn",
@@ -44,7 +47,7 @@ export const limits: readonly Mutant[] = [
         replace: "flights.expire(env.wallUs() / 1000 - timeoutMs(pace));",
       },
     ],
-    test: { file: "test/unit/uplink.test.ts", name: "I7: a step of the wall clock neither resends" },
+    test: { file: "test/unit/uplink-sending.test.ts", name: "I7: a step of the wall clock neither resends" },
   },
   {
     id: "retention-by-the-wall-clock",
@@ -185,7 +188,7 @@ export const limits: readonly Mutant[] = [
         replace: "const hintMs = nack.retryAfterMs;",
       },
     ],
-    test: { file: "test/unit/uplink.test.ts", name: "I9: full and busy pause the sending" },
+    test: { file: "test/unit/uplink-sending.test.ts", name: "I9: full and busy pause the sending" },
   },
   {
     id: "two-journals-greeted-at-link-speed",

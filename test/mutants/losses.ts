@@ -24,7 +24,10 @@ export const losses: readonly Mutant[] = [
         replace: '    if (reason !== "corrupt") insertLoss(core, lane, [...neighbourThatGrows',
       },
     ],
-    test: { file: "test/unit/uplink.test.ts", name: "I6, I10: a block that turns out to be damaged when it is sent" },
+    test: {
+      file: "test/unit/uplink-sending.test.ts",
+      name: "I6, I10: a block that turns out to be damaged when it is sent",
+    },
   },
   {
     id: "loss-with-a-wrong-reason",

@@ -159,7 +159,7 @@ export const once: readonly Mutant[] = [
     id: "sent-blocks-not-noted",
     invariant: "I4",
     patches: [{ file: "agent/uplink/sender.ts", find: "      store.noteSent(row);\n", replace: "" }],
-    test: { file: "test/unit/uplink.test.ts", name: "I4: blocks that were sent keep their ends" },
+    test: { file: "test/unit/uplink-sending.test.ts", name: "I4: blocks that were sent keep their ends" },
   },
   {
     id: "floor-ignored-by-the-journal",

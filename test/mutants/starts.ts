@@ -92,7 +92,10 @@ export const starts: readonly Mutant[] = [
         replace: "if (bytes !== undefined) return bytes;",
       },
     ],
-    test: { file: "test/unit/uplink.test.ts", name: "I6, I10: a block that turns out to be damaged when it is sent" },
+    test: {
+      file: "test/unit/uplink-sending.test.ts",
+      name: "I6, I10: a block that turns out to be damaged when it is sent",
+    },
   },
   {
     id: "damaged-head-taken-for-a-newer-version",
