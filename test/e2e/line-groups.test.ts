@@ -204,7 +204,7 @@ test("move --abandon leaves a group that is gone: what it did not report forward
 
 test("a full store under reject answers 503 with Retry-After, keeps all it took, and takes again after the drain", async (t) => {
   const real = await layRealLine(t, {
-    agent: () => ({ streams: [{ name: "telemetry", policy: "reject" }], store: { quota: "32MB", ballast: "1MB" } }),
+    agent: () => ({ streams: [{ name: "telemetry", policy: "reject" }], store: { quota: "32MB" } }),
   });
   const { line } = real;
   await line.agent.start();
