@@ -31,7 +31,7 @@ export interface TailPace {
   readonly releaseMs: number;
 }
 
-export const tailPace: TailPace = { scanMs: 1_000, releaseMs: 60_000 };
+const tailPace: TailPace = { scanMs: 1_000, releaseMs: 60_000 };
 
 /** A request is closed once it holds this much, so that a backlog of gigabytes costs flat memory (I8). */
 const requestBytesMax = 1024 * 1024;

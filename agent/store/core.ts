@@ -81,6 +81,13 @@ export interface Core {
   memory(): ProcessMemory;
   /** Reads the lanes of live epochs into memory up to the limit. */
   loadLanes(): void;
+  /**
+   * Loads the live epochs behind those in memory in their place; false where there are none. Epochs may wait for months
+   * for an operator to declare something lost, and must not keep later ones from being sent.
+   */
+  loadLater(): boolean;
+  /** Loads the oldest live epochs again. */
+  loadOldest(): void;
 }
 
 const nothing: ProcessMemory = { openRun: null, ownRuns: new Set(), sentThrough: new Map() };
@@ -100,6 +107,8 @@ export function openCore(
   const ids = new Map<string, number>();
   const names = new Map<number, string>();
   // Kept apart from the lanes: reading these again after a failed transaction must not forget what was sent.
+  /** The epochs in memory are the first live ones behind this run, and the open one. */
+  let loadedAfter = 0;
   const sentThrough = new Map(resumed.sentThrough);
   const getMeta = db.prepare("SELECT value FROM meta WHERE key=?").pluck();
   const putMeta = db.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES (?,?)");
@@ -177,7 +186,22 @@ export function openCore(
     memory: () => ({ openRun: core.openRun, ownRuns: core.ownRuns, sentThrough: new Map(sentThrough) }),
     loadLanes() {
       // The open epoch is always in memory and lies above those that wait to be loaded: the oldest come first.
-      for (const row of epochs.live(loadedEpochsMax)) if (!live.has(row.run)) load(row, undefined);
+      for (const row of epochs.live(loadedAfter, loadedEpochsMax)) if (!live.has(row.run)) load(row, undefined);
+    },
+    loadLater() {
+      const loaded = [...live.keys()].filter((run) => run !== core.openRun);
+      const next = epochs.live(Math.max(0, ...loaded), 1)[0];
+      if (next === undefined || next.run === core.openRun) return false;
+      loadedAfter = Math.max(...loaded);
+      for (const run of loaded) live.delete(run);
+      core.loadLanes();
+      return true;
+    },
+    loadOldest() {
+      if (loadedAfter === 0) return;
+      loadedAfter = 0;
+      for (const run of [...live.keys()]) if (run !== core.openRun) live.delete(run);
+      core.loadLanes();
     },
   };
 
@@ -206,7 +230,7 @@ export function openCore(
     live.clear();
     segments.reset();
     core.floor = Number(core.meta("floor") ?? 0);
-    for (const row of epochs.live(loadedEpochsMax)) load(row, before.get(row.run));
+    for (const row of epochs.live(loadedAfter, loadedEpochsMax)) load(row, before.get(row.run));
     const open = core.openRun === null ? undefined : epochs.get(core.openRun);
     if (open === undefined) core.openRun = null;
     else if (!live.has(open.run)) load(open, before.get(open.run));

@@ -23,8 +23,8 @@ export interface EpochTable {
   get(run: number): EpochRow | undefined;
   /** The latest epoch of the store, whatever its state. */
   latest(): EpochRow | undefined;
-  /** The oldest live epochs in order, at most `limit`. */
-  live(limit: number): EpochRow[];
+  /** The live epochs behind run `after` in order, at most `limit`. */
+  live(after: number, limit: number): EpochRow[];
   /** The oldest epoch that is not live and whose blocks may still be there. */
   oldestDone(): EpochRow | undefined;
   remove(run: number): void;
@@ -70,7 +70,7 @@ export function openEpochs(db: Db): EpochTable {
   const select = "SELECT run, state, record FROM epoch";
   const byRun = db.prepare(`${select} WHERE run=?`);
   const newest = db.prepare(`${select} ORDER BY run DESC LIMIT 1`);
-  const liveOnes = db.prepare(`${select} WHERE state=0 ORDER BY run LIMIT ?`);
+  const liveOnes = db.prepare(`${select} WHERE state=0 AND run>? ORDER BY run LIMIT ?`);
   const done = db.prepare(`${select} WHERE state<>0 ORDER BY run LIMIT 1`);
   const drop = db.prepare("DELETE FROM epoch WHERE run=?");
   const read = (raw: unknown): EpochRow | undefined => {
@@ -83,7 +83,7 @@ export function openEpochs(db: Db): EpochTable {
     setState: (run, to) => void state.run(to, run),
     get: (run) => read(byRun.get(run)),
     latest: () => read(newest.get()),
-    live: (limit) => liveOnes.all(limit).map((raw) => read(raw) as EpochRow),
+    live: (after, limit) => liveOnes.all(after, limit).map((raw) => read(raw) as EpochRow),
     oldestDone: () => read(done.get()),
     remove: (run) => void drop.run(run),
   };

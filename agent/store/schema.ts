@@ -4,7 +4,7 @@ import { Fault } from "../../shared/errors.ts";
 import type { Db } from "../../shared/sqlite.ts";
 
 /** Version of the store's format: a newer file is refused, an older one migrated. */
-export const storeFormat = 1;
+const storeFormat = 1;
 
 const tables = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;

@@ -8,9 +8,9 @@ import type { Clock, ClockQuality } from "../../shared/protocol/messages.ts";
 import type { Db } from "../../shared/sqlite.ts";
 
 /** Wall and monotonic clock may drift apart this much before it counts as a step: NTP slews below 500 ppm. */
-export const stepUsMin = 1_000_000;
+const stepUsMin = 1_000_000;
 /** A difference to the gateway below this is transit and drift, not a wrong clock. */
-export const offsetUsMin = 2_000_000;
+const offsetUsMin = 2_000_000;
 
 /** The two clocks of a machine, read together. */
 export interface Clocks {

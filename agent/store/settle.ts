@@ -47,7 +47,7 @@ export function applyPosition(core: Core, lane: Lane, position: Position, change
 }
 
 /** The own edges of a lane: the ends of its blocks and of those that left, and seq 0. */
-export function ownEdges(core: Core, lane: Lane): OwnEdges {
+function ownEdges(core: Core, lane: Lane): OwnEdges {
   return {
     chainAt(seq): Chain | undefined {
       if (seq === lane.last) return lane.chain;
@@ -127,7 +127,7 @@ export function pruneEdges(core: Core, lane: Lane): void {
  * An epoch that is closed and forwarded to its last seq is settled: nobody asks for it again.
  * @returns true where it was
  */
-export function settleEpoch(core: Core, run: number): boolean {
+function settleEpoch(core: Core, run: number): boolean {
   const epoch = core.live.get(run);
   if (epoch === undefined || run === core.openRun) return false;
   for (const lane of epoch.lanes.values()) {

@@ -52,8 +52,12 @@ export interface Store {
   openRecord(): EpochRecord | null;
   record(lane: Lane): EpochRecord;
   lowestUnsettledRun(): number;
-  /** The lanes of unsettled epochs, oldest epoch first. */
+  /** The lanes of the unsettled epochs in memory, oldest epoch first. */
   lanes(): Lane[];
+  /** Puts later unsettled epochs in the place of those in memory; false where there are none. */
+  loadLater(): boolean;
+  /** Goes back to the oldest ones. */
+  loadOldest(): void;
   isOpen(lane: Lane): boolean;
   lane(stream: string, epoch: string): Lane | undefined;
   /** A page of block rows of a lane that hold `first` or later seqs, in order. */
@@ -204,9 +208,10 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
     openRecord: () => (core.openRun === null ? null : (core.live.get(core.openRun)?.row.record ?? null)),
     record: (lane) => core.live.get(lane.run)?.row.record as EpochRecord,
     lowestUnsettledRun() {
-      const lowest = Math.min(...core.live.keys());
-      return Number.isFinite(lowest) ? lowest : (core.epochs.latest()?.run ?? 0) + 1;
+      return core.epochs.live(0, 1)[0]?.run ?? (core.epochs.latest()?.run ?? 0) + 1;
     },
+    loadLater: core.loadLater,
+    loadOldest: core.loadOldest,
     lanes: () => [...lanesOf(core)],
     isOpen: (lane) => lane.run === core.openRun,
     lane(stream, epoch) {

@@ -8,7 +8,7 @@ import type { Lane } from "../store/lanes.ts";
 import type { Store } from "../store/store.ts";
 import { laneKey } from "./flights.ts";
 
-const askAgainMs = 3_600_000;
+export const askAgainMs = 3_600_000;
 
 interface Asked {
   askedMs: number;

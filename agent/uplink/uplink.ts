@@ -9,7 +9,7 @@ import { messageOf } from "../../shared/errors.ts";
 import { protocolVersion, type Welcome } from "../../shared/protocol/messages.ts";
 import type { Store } from "../store/store.ts";
 import { createAnswers } from "./answers.ts";
-import { askEntry, createAsks } from "./asks.ts";
+import { askAgainMs, askEntry, createAsks } from "./asks.ts";
 import { openGateways } from "./gateways.ts";
 import type { ConnectLink, LinkEvents } from "./link.ts";
 import { createSender } from "./sender.ts";
@@ -72,6 +72,8 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
   let resume: Timer | undefined;
   let isSending = false;
   let greetedMs = 0;
+  /** When the oldest epochs were last begun with: every unsettled one is asked for hourly, in memory or not. */
+  let roundMs = 0;
   let problem: UplinkStatus["problem"] = null;
   /** Why only a person can help; null while the gateway takes this agent. */
   let refusal: string | null = null;
@@ -167,6 +169,8 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
 
   function join(welcome: Welcome, newGroup: boolean): void {
     if (newGroup) joinGroup(welcome.groupId);
+    roundMs = env.monoMs();
+    store.loadOldest();
     answers.begin();
     gateways.add(welcome.gateways);
     store.learnTime(welcome.timeUs);
@@ -198,7 +202,11 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
     }
     if (answers.isPaused()) return;
     const batch = sender.next(session, nonce, groupId, windowMax(), asks.isReady);
-    if (batch === undefined) return;
+    if (batch === undefined) {
+      // Everything in memory has been asked for and sent: epochs that had no place there come next.
+      if (page.length === 0 && asks.oldestMs() === null && sender.flights.size() === 0 && store.loadLater()) pump();
+      return;
+    }
     isSending = true;
     link.send(batch, () => {
       isSending = false;
@@ -227,6 +235,10 @@ export function createUplink(store: Store, env: Env, options: UplinkOptions): Up
       return;
     }
     if (state.phase !== "syncing") return;
+    if (nowMs - roundMs >= askAgainMs) {
+      roundMs = nowMs;
+      store.loadOldest();
+    }
     const oldestAskMs = asks.oldestMs();
     const askPatienceMs = Math.max(options.answerTimeoutMs, sender.timeoutMs());
     if (oldestAskMs !== null && nowMs - oldestAskMs > askPatienceMs) {

@@ -173,6 +173,23 @@ void test("I8: epochs beyond those in memory are loaded as others settle, while 
   assert.equal(store.isOpen(theLane(store)), true);
 });
 
+void test("I8: epochs that wait for an operator do not keep later ones from being loaded, nor from counting as unsettled", () => {
+  const epochs = 2 * loadedEpochsMax + 4;
+  const { store } = manyEpochs(epochs);
+  const lowest = store.lowestUnsettledRun();
+  append(store, [1]);
+  const seen = new Set<string>();
+  do {
+    assert.ok(store.lanes().length <= loadedEpochsMax + 1);
+    for (const { epoch } of store.lanes()) seen.add(epoch);
+  } while (store.loadLater());
+  assert.equal(seen.size, epochs + 1);
+  assert.equal(store.isOpen(theLane(store)), true);
+  assert.equal(store.lowestUnsettledRun(), lowest);
+  store.loadOldest();
+  assert.equal(store.lanes()[0]?.run, lowest);
+});
+
 void test("an abandoned group: everything not reported forwarded gets a new name, however many epochs there are", () => {
   const { store } = manyEpochs(70);
   store.setGroup("b".repeat(32));

@@ -15,7 +15,7 @@ import { labelOf, lookAt, pathsIn, type Sighting, sightingOf } from "./sight.ts"
 /** Most files that are followed at a time; each keeps a descriptor open. */
 export const filesMax = 512;
 /** Most cursors that are kept; of those without a file the ones longest unused go first. */
-export const cursorsMax = 1_024;
+const cursorsMax = 1_024;
 /** Most files that are looked at beside those that are missing at the start. */
 const besideMax = 10_000;
 /** What looks like a copy under way is left alone until it stands still this long, or for `settleMaxMs` in all. */
