@@ -44,7 +44,7 @@ export function readingsFrom(from: number, count: number, random: () => number):
 }
 
 /** Fills a store folder with a backlog, 1,000 readings a commit. */
-export function fillBacklog(folder: string, readings: number): void {
+function fillBacklog(folder: string, readings: number): void {
   const { store, close } = openBenchStore(folder);
   const random = seeded(2);
   for (let at = 0; at < readings; at += 1000) {

@@ -12,7 +12,7 @@ export interface Measured {
 }
 
 /** Readings of one block, as the size figures are defined. */
-export const blockRows = 1000;
+const blockRows = 1000;
 const periodUs = 300_000_000;
 const jitterUs = 20_000;
 

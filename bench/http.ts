@@ -20,7 +20,7 @@ async function cpuUs(work: () => unknown): Promise<number> {
 }
 
 /** What parsing costs, in µs of CPU a reading. */
-export async function parseCost(format: BodyFormat, readingsPerBody: number): Promise<number> {
+async function parseCost(format: BodyFormat, readingsPerBody: number): Promise<number> {
   const parse = createFormats().byType.get(contentTypes[format]);
   if (parse === undefined) throw new Error(`no parser for ${format}`);
   const random = seeded(1);
@@ -55,7 +55,7 @@ async function underLoad(port: number, format: BodyFormat, readingsPerBody: numb
 }
 
 /** The HTTP input with an intake that commits nothing. */
-export async function inputCost(format: BodyFormat, readingsPerBody: number): Promise<HttpCost> {
+async function inputCost(format: BodyFormat, readingsPerBody: number): Promise<HttpCost> {
   const intake = { append: async () => {}, cursor: () => undefined, cursors: () => new Map<string, string>() };
   const context = { intake, env: realEnv(), log: pino({ level: "silent" }), streams: ["telemetry"] };
   const options = { host: "127.0.0.1", port: 0, stream: "telemetry", bodyBytesMax: 4_000_000 };

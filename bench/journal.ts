@@ -1,4 +1,7 @@
-/** How fast the journal takes batches, beside bare SQLite writing the same bytes, and how fast the forwarder drains it. */
+/**
+ * `node bench/journal.ts`: how fast the journal takes batches, beside bare SQLite writing the same bytes, and how fast the
+ * forwarder drains it.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,7 +129,7 @@ async function bareRate(batches: readonly Batch[]): Promise<number> {
   });
 }
 
-export interface JournalRates {
+interface JournalRates {
   readonly takeBytesPerSecond: number;
   readonly bareBytesPerSecond: number;
   /** Of blocks of 1,000 readings, compressed as an agent sends them. */
@@ -137,7 +140,7 @@ export interface JournalRates {
   readonly forwardCpuNs: number;
 }
 
-export async function measureJournal(): Promise<JournalRates> {
+async function measureJournal(): Promise<JournalRates> {
   const large = { count: 1000, codec: 1, rawBytes: 8000, bytes: new Uint8Array(8000).map((_, at) => at * 7) };
   const bulk = batchesOf([large], 400, 60);
   const take = await inFolder(async (folder) => {
@@ -182,3 +185,5 @@ export async function measureJournal(): Promise<JournalRates> {
     forwardCpuNs: rest.cpuNs,
   };
 }
+
+if (import.meta.main) console.log(await measureJournal());

@@ -25,7 +25,7 @@ const inFlightMax = 20;
 const stalledAfterMs = 5_000;
 
 /** Through the agent's link and the gateway's broker. */
-export async function echoRate(payloadBytes: number, messages: number): Promise<EchoRate> {
+async function echoRate(payloadBytes: number, messages: number): Promise<EchoRate> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
   const env = realEnv();
   const secret = addAgent(folder, "bench", env);

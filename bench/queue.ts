@@ -1,6 +1,6 @@
 /**
- * Speed of the file queue: lines committed per second, beside a bare loop that writes the same bytes with the same
- * syncs. Blocks of 50 series with varied values, as users send them.
+ * `node bench/queue.ts`: lines that the file queue commits per second, beside a bare loop that writes the same bytes with
+ * the same syncs. Blocks of 50 series with varied values, as users send them.
  */
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { openFileQueue } from "../gateway/queue/file.ts";
 import type { Outcome } from "../gateway/queue/queue.ts";
 import { realEnv } from "../shared/env.ts";
 
-export interface QueueFigures {
+interface QueueFigures {
   readonly linesPerSecond: number;
   /** Lines per second of the bare loop: same bytes, two syncs a commit. */
   readonly bareLinesPerSecond: number;
@@ -51,7 +51,7 @@ function block(first: number): Outcome {
  * Commits `commits` times `blocks` blocks of 1,000 readings and measures.
  * @param folder where the disk to be measured is; the system's folder for temporary files where absent
  */
-export async function measureQueue(commits: number, blocks: number, folder = tmpdir()): Promise<QueueFigures> {
+async function measureQueue(commits: number, blocks: number, folder = tmpdir()): Promise<QueueFigures> {
   const home = await mkdtemp(join(folder, "holdfast-bench-"));
   try {
     const lines = commits * blocks * blockLines;
@@ -110,3 +110,5 @@ function bareWrite(home: string, commits: number): [seconds: number, bytes: numb
   for (const fd of [data, page]) closeSync(fd);
   return [seconds, bytes.length];
 }
+
+if (import.meta.main) console.log(await measureQueue(20, 10));
