@@ -21,7 +21,7 @@ export const packetType = {
 } as const;
 
 /** Largest packet that is not a PUBLISH; a CONNECT with the longest names and secret takes under 400 bytes. */
-export const controlBytesMax = 4 * 1024;
+const controlBytesMax = 4 * 1024;
 /** Largest PUBLISH: two bytes of topic length, the longest topic, two bytes of packet id, the payload. */
 export const publishBytesMax = batchBytesMax + topicDown("a".repeat(identifierLengthMax)).length + 4;
 

@@ -18,9 +18,6 @@ export interface Reading {
   value: Value;
 }
 
-/** The streams of a request and their readings, in the order in which they get their seqs. */
-export type ReadingsByStream = Map<string, Reading[]>;
-
 const surrogate = /\p{Surrogate}/u;
 
 function stringFault(what: string, text: string, bytesMax: number): string | undefined {

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { Fault } from "./errors.ts";
 
 /** SIGTERM must end within 5 s; what is left of them goes to the exit itself. */
-export const stopWithinMs = 4_500;
+const stopWithinMs = 4_500;
 
 export interface Life {
   /** Says how to stop the part that has just started. The last one registered stops first. */

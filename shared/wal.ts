@@ -37,7 +37,7 @@ interface Frames {
 }
 
 /** The running checksum of a WAL over `bytes`, whose length is a multiple of 8. */
-export function walChecksum(bytes: Buffer, from: readonly [number, number], bigEndian: boolean): [number, number] {
+function walChecksum(bytes: Buffer, from: readonly [number, number], bigEndian: boolean): [number, number] {
   let [a, b] = from;
   for (let at = 0; at < bytes.length; at += 8) {
     const x = bigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at);

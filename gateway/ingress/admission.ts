@@ -3,7 +3,7 @@ import { isClientIdOf } from "../../shared/client-id.ts";
 import { isIdentifier } from "../../shared/reading.ts";
 
 /** Longest keep-alive; a half-open connection is noticed after 1.5 times the agent's own. */
-export const keepAliveSecondsMax = 2 * 3600;
+const keepAliveSecondsMax = 2 * 3600;
 
 /** CONNACK return codes that say why (MQTT 3.1.1 §3.2.2.3). */
 export const returnCode = { badIdentifier: 2, badCredentials: 4, notAuthorised: 5 } as const;

@@ -20,7 +20,7 @@ export const connectionsMax = 2_000;
 /** Connections that wait for admission, TLS handshakes included. */
 export const waitingMax = 200;
 /** From the TCP connection to the credential. A handshake over satellite or 2G takes up to 10 s. */
-export const admitWithinMs = 20_000;
+const admitWithinMs = 20_000;
 const warnEveryMs = 60_000;
 
 export interface Listen {

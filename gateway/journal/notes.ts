@@ -9,7 +9,7 @@ import { knownEnd, type LaneRow } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
 /** Lanes of one agent. With `epochsKept` settled epochs of a few streams each there is room for years of restarts. */
-export const lanesPerAgentMax = 4096;
+const lanesPerAgentMax = 4096;
 /** Store files of one agent that are kept in mind. */
 const storesPerAgentMax = 1024;
 /** Reported spans of a lane that are kept (I8); what falls behind is reported again as soon as others are filled. */

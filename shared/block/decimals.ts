@@ -6,7 +6,7 @@
 /** Most decimals that are tried: beyond, an integer is no shorter than the float64. */
 export const decimalsMax = 12;
 /** Largest integer of a decimal: differences of differences of such integers are still exact. */
-export const decimalIntegerMax = 2 ** 51;
+const decimalIntegerMax = 2 ** 51;
 /** A correction is looked for only below this, where chance hits are rare. */
 const correctedIntegerMax = 2 ** 44;
 const ulpsMax = 64;

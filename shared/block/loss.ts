@@ -8,7 +8,7 @@ import type { Chain } from "../chain.ts";
 import { Fault } from "../errors.ts";
 import { type Block, codecLoss } from "./block.ts";
 
-export const lossReasons = ["quota", "thinned", "corrupt", "store-lost", "journal-lost"] as const;
+const lossReasons = ["quota", "thinned", "corrupt", "store-lost", "journal-lost"] as const;
 export type LossReason = (typeof lossReasons)[number];
 
 export interface LossRecord {

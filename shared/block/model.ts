@@ -35,7 +35,7 @@ export const rangeMin = 2 ** 23;
 export const directBitsMax = 14;
 
 /** An integer model takes 1,024 contexts: zero or not, sign, the bits below the top one, the bit length as a tree. */
-export const modelSize = 1024;
+const modelSize = 1024;
 export const signAt = 16;
 export const mantissaAt = 32;
 export const lengthAt = 256;

@@ -39,7 +39,7 @@ function off(number: number, ulps: number): number {
   return Number.isFinite(moved) ? moved : number;
 }
 
-export const anyValue: fc.Arbitrary<Value> = fc.oneof(
+const anyValue: fc.Arbitrary<Value> = fc.oneof(
   { arbitrary: anyNumber, weight: 6 },
   fc.boolean(),
   fc.oneof(text, control),
