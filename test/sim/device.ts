@@ -188,7 +188,10 @@ export function killDevice(world: World, device: Device): void {
   if (device.db.inTransaction) device.db.exec("ROLLBACK");
 }
 
-/** What a forked process wrote and no POSITION has verified yet may be lost in the other copy's shadow (PROTOCOL §9). */
+/**
+ * What a forked process wrote and no POSITION showed as forwarded may be lost in the other copy's shadow (PROTOCOL §9): what
+ * one showed as journaled was gone again in seed 33225, when the journal was put back and the other copy was first to fill it.
+ */
 function leaveResidue({ oracle }: World, device: Device, store: Store): void {
   const { ownRuns } = store.memory();
   const forked = store.lanes().filter((lane) => ownRuns.has(lane.run) && oracle.forkedEpochs.has(lane.epoch));
@@ -197,7 +200,7 @@ function leaveResidue({ oracle }: World, device: Device, store: Store): void {
   for (const lane of forked) {
     oracle.leaveResidue(
       laneName({ agent: device.options.agent, stream: lane.name, epoch: lane.epoch }),
-      (seq, id) => own.has(id) && !covers(lane.journaled, seq, seq),
+      (seq, id) => own.has(id) && !covers(lane.forwarded, seq, seq),
     );
   }
 }
