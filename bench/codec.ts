@@ -8,7 +8,7 @@ import { decodeBlock } from "../shared/block/decode.ts";
 import { type EncodedBlock, encodeBlocks } from "../shared/block/encode.ts";
 import { gatherColumns } from "../shared/block/gather.ts";
 import type { Reading } from "../shared/reading.ts";
-import { appendBatches, blocksOf, hostBlocks, makeMeasured, readMeasured } from "./codec-data.ts";
+import { appendBatches, blocksOf, hostBlocks, type Measured, makeMeasured, readMeasured } from "./codec-data.ts";
 import type { BenchRow } from "./row.ts";
 
 /** What stands beside each block in a batch or a store, at the most, and is counted with it. */
@@ -18,9 +18,11 @@ interface Reference {
   /** Bytes a reading on the same blocks, values and times together. */
   readonly regular: number;
   readonly jitter: number;
+  /** The files that the figures were made of. */
+  readonly files: Readonly<Record<string, { readonly readings: number }>>;
 }
 
-/** The wire and store size of blocks, beside pcodec's and JSON's; `ok` is null where the data is generated. */
+/** The wire and store size of blocks, beside pcodec's and JSON's; `ok` is null where the data is not what pcodec had. */
 export function sizeRows(dataFolder?: string): BenchRow[] {
   const measured = dataFolder === undefined ? makeMeasured() : readMeasured(dataFolder);
   const pcodec = JSON.parse(readFileSync(new URL("pcodec.json", import.meta.url), "utf8")) as Reference;
@@ -28,7 +30,7 @@ export function sizeRows(dataFolder?: string): BenchRow[] {
     const value = bytesPerReading(blocksOf(measured, kind === "jitter"));
     const unit = "B/reading";
     const id = `wire-${kind}`;
-    if (dataFolder === undefined) {
+    if (!isSame(measured, pcodec)) {
       return { id, value, unit, target: null, reference: null, ratio: null, leastRatio: null, ok: null };
     }
     const reference = pcodec[kind];
@@ -36,6 +38,14 @@ export function sizeRows(dataFolder?: string): BenchRow[] {
     return { id, value, unit, target, reference, ratio: value / reference, leastRatio: 1, ok: value <= target };
   });
   return [...rows, hostRow()];
+}
+
+/** Whether these are the very files that pcodec was measured on: beside others its figures would tell nothing. */
+function isSame(measured: readonly Measured[], { files }: Reference): boolean {
+  return (
+    measured.length === Object.keys(files).length &&
+    measured.every(({ name, values }) => files[name]?.readings === values.length)
+  );
 }
 
 function hostRow(): BenchRow {
