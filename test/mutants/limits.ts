@@ -108,7 +108,7 @@ export const limits: readonly Mutant[] = [
         replace: "sizeBytes <= waitingBytesMax) {",
       },
     ],
-    test: { file: "test/unit/journal-failures.test.ts", name: "I8: more than a journal can hold in memory" },
+    test: { file: "test/unit/journal-turns.test.ts", name: "I8: more than a journal can hold in memory" },
   },
   {
     id: "start-walks-the-whole-backlog",
