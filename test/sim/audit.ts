@@ -27,7 +27,7 @@ export function audit(world: World, gateway: Gateway, devices: readonly Device[]
     // A card that died or went back takes along what only it knew (PROTOCOL §9, first residue).
     if (!onCards.has(id)) return "exempt: card lost";
     if (open.has(id)) return "open and reported";
-    // A forked process that restarted before a POSITION verified what it wrote (PROTOCOL §9, second residue).
+    // A forked process that restarted and was shown what it could not judge (PROTOCOL §9, second residue).
     return world.oracle.residue.has(id) ? "exempt: fork residue" : null;
   };
   world.oracle.told().forEach((told, id) => {
@@ -37,16 +37,20 @@ export function audit(world: World, gateway: Gateway, devices: readonly Device[]
     if (plain + repeated > 0 && told === "refused") world.find("REFUSED-BUT-QUEUED", `reading ${id}`);
     if (plain + repeated > 1) world.count("repeated reading");
     if (told !== "accepted" || plain + repeated > 0) return;
+    // What somebody holds must move, whatever else was said of it.
+    if (stuck.has(id) && !seen.named.has(id)) {
+      world.find("STUCK", `reading ${id} waits for ever as ${stuck.get(id)}`);
+      return;
+    }
     const held = whereabouts(id);
     if (held !== null) world.count(held);
-    else if (stuck.has(id)) world.find("STUCK", `reading ${id} waits for ever as ${stuck.get(id)}`);
     else world.find("SILENT", `reading ${id} is nowhere; it was ${namesOf(world, id).join(", ")}`);
   });
 }
 
 /** Without copies and cards that went back nobody else writes under an agent's name. */
 function auditVerdicts(world: World, seen: Seen): void {
-  if ((world.counts.get("card went back") ?? 0) + (world.counts.get("fault: machine forked") ?? 0) > 0) return;
+  if ((world.counts.get("card went back") ?? 0) + (world.counts.get("fork") ?? 0) > 0) return;
   if (world.counts.has("fork verdict")) world.find("FALSE-FORK", "an epoch was given up as forked without a fork");
   if (world.counts.has("epoch expired")) world.find("EXPIRED-WITHOUT-COPY", "an unsettled epoch was forgotten");
   const id = [...seen.repeated.keys()].find((one) => (seen.plain.get(one) ?? 0) + (seen.repeated.get(one) ?? 0) > 1);

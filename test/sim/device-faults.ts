@@ -3,6 +3,8 @@ import { type Device, killDevice, newDevice, startDevice } from "./device.ts";
 import type { Dice } from "./dice.ts";
 import { type Fault, hourMs, minuteMs } from "./fault.ts";
 import { limitPages, openImage } from "./memory.ts";
+import type { Wire } from "./network.ts";
+import { laneName } from "./oracle.ts";
 import type { Simulation } from "./run.ts";
 
 const dayMs = 24 * hourMs;
@@ -23,6 +25,17 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
     clock.after(dice.wait(meanMs), null, () => start(device));
   };
 
+  function restart(device: Device): void {
+    device.process?.stop();
+    killDevice(world, device);
+    startLater(device, 10_000);
+  }
+
+  function cutFor(wire: Wire, meanMs: number): void {
+    network.cut(wire);
+    clock.after(dice.wait(meanMs), null, () => network.heal(wire));
+  }
+
   /** A fault of one running device. */
   const one = (name: string, weight: number, strike: (device: Device) => boolean | undefined): Fault => ({
     name,
@@ -41,6 +54,30 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
     return copy;
   }
 
+  /** Resumes a snapshot of the running machine on another one: a copy with the same memory, in the same open epoch. */
+  function fork(device: Device): Device | undefined {
+    const store = device.process?.store;
+    const record = store?.openRecord();
+    if (store === undefined || record == null) return undefined;
+    const memory = store.memory();
+    const copy = copyOf(device);
+    if (copy === undefined) return undefined;
+    for (const { run, name, epoch, last } of store.lanes()) {
+      if (!memory.ownRuns.has(run)) continue;
+      oracle.forkedEpochs.add(epoch);
+      oracle.fork(laneName({ agent: device.options.agent, stream: name, epoch }), last);
+    }
+    oracle.forkedEpochs.add(record.epoch);
+    world.count("fork");
+    startDevice(world, network, copy, memory);
+    return copy;
+  }
+
+  function takeAway(device: Device): void {
+    killDevice(world, device);
+    device.isGone = true;
+  }
+
   return [
     one("agent crash", 4, (device) => {
       killDevice(world, device);
@@ -52,9 +89,7 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
       return true;
     }),
     one("agent restart", 3, (device) => {
-      device.process?.stop();
-      killDevice(world, device);
-      startLater(device, 10_000);
+      restart(device);
       return true;
     }),
     one("agent stalled", 1, (device) => {
@@ -77,8 +112,7 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
     }),
     one("link cut", 4, ({ wire }) => {
       if (wire.isCut) return false;
-      network.cut(wire);
-      clock.after(dice.wait(dice.pick([5 * minuteMs, 2 * hourMs, 6 * hourMs])), null, () => network.heal(wire));
+      cutFor(wire, dice.pick([5 * minuteMs, 2 * hourMs, 6 * hourMs]));
       return true;
     }),
     one("store backed up", 2, (device) => {
@@ -114,22 +148,35 @@ export function deviceFaults({ world, network, devices }: Simulation, dice: Dice
       return true;
     }),
     one("machine forked", 1, (device) => {
-      const record = device.process?.store.openRecord();
-      const memory = device.process?.store.memory();
-      if (record == null || memory === undefined) return false;
-      const copy = copyOf(device);
+      const copy = fork(device);
       if (copy === undefined) return false;
-      for (const lane of device.process?.store.lanes() ?? [])
-        if (memory.ownRuns.has(lane.run)) oracle.forkedEpochs.add(lane.epoch);
-      oracle.forkedEpochs.add(record.epoch);
-      startDevice(world, network, copy, memory);
+      // A snapshot is resumed on another host because something is wrong with the first one, or with its network.
+      if (dice.chance(0.4)) cutFor(dice.pick([device, copy]).wire, dice.pick([2 * hourMs, 6 * hourMs]));
+      if (dice.chance(0.3)) restart(device);
+      return true;
+    }),
+    one("machine moved", 1, (device) => {
+      // Cut off for hours, it is resumed elsewhere from a snapshot; then one of the two gets its link back, works for a
+      // while and ends, by a restart or for good; the other comes back last.
+      if (device.wire.isCut || device.process === null) return false;
+      network.cut(device.wire);
+      clock.after(dice.wait(2 * hourMs), null, () => {
+        const copy = fork(device);
+        if (copy === undefined) return network.heal(device.wire);
+        network.cut(copy.wire);
+        const [early, late] = dice.chance(0.5) ? [device, copy] : [copy, device];
+        const healMs = dice.wait(5 * minuteMs);
+        const worksMs = dice.wait(dice.pick([5 * minuteMs, hourMs]));
+        clock.after(healMs, null, () => network.heal(early.wire));
+        clock.after(healMs + worksMs, null, () => (dice.chance(0.6) ? takeAway(early) : restart(early)));
+        clock.after(2 * hourMs + dice.wait(4 * hourMs), null, () => network.heal(late.wire));
+      });
       return true;
     }),
     one("copy taken away", 0.5, (device) => {
       const copies = devices.filter((other) => !other.isGone && other.options.agent === device.options.agent);
       if (copies.length < 2) return false;
-      killDevice(world, device);
-      device.isGone = true;
+      takeAway(device);
       return true;
     }),
     one("disk full", 2, (device) => {

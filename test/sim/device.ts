@@ -5,14 +5,13 @@ import { startHousekeeping } from "../../agent/store/housekeeping.ts";
 import { prepareSchema } from "../../agent/store/schema.ts";
 import { openStore, type Store, type StoreOptions } from "../../agent/store/store.ts";
 import { createUplink, type Uplink } from "../../agent/uplink/uplink.ts";
+import type { Journal } from "../../gateway/journal/journal.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
-import { covers } from "../../shared/ranges.ts";
 import { type Db, isFull } from "../../shared/sqlite.ts";
 import { type Life, newLife } from "./clock.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
 import { limitPages, openImage } from "./memory.ts";
 import type { Network, Wire } from "./network.ts";
-import { laneName } from "./oracle.ts";
 import { startProducer } from "./producer.ts";
 import { type CrashPoint, watchStore } from "./watch.ts";
 import type { World } from "./world.ts";
@@ -26,6 +25,8 @@ export interface DeviceOptions {
   /** Mean time between two requests of the producers, ms, and the most readings of one. */
   readonly requestEveryMs: number;
   readonly requestReadingsMax: number;
+  /** Most requests that come at once. */
+  readonly burstMax: number;
 }
 
 /** The process that runs on a device. */
@@ -121,6 +122,7 @@ export function startDevice(world: World, network: Network, device: Device, resu
       db: device.db,
       journalId: network.journalId,
       took: (id) => void device.taken.push(id),
+      taken: () => device.taken,
       crash() {
         const point = device.crash;
         device.crash = undefined;
@@ -178,31 +180,34 @@ export function holdsPending({ db }: Device): boolean {
   return found.get() !== undefined;
 }
 
+/** True where unsettled epochs of the card wait for room in memory. */
+export function hasUnloaded({ db, process, isGone }: Device): boolean {
+  if (isGone || process === null) return false;
+  const loaded = new Set(process.store.lanes().map((lane) => lane.run));
+  const runs = db.prepare("SELECT DISTINCT run FROM lane JOIN epoch USING (run) WHERE epoch.state = 0").pluck().all();
+  return (runs as number[]).some((run) => !loaded.has(run));
+}
+
+/** True where the card knows of seqs that are gone, and its next ASK has yet to say so. */
+export function hasUnreported({ options, process, isGone }: Device, journal: Journal): boolean {
+  if (isGone || process === null) return false;
+  const reports = journal.reports();
+  return process.store.lanes().some(({ name, epoch, gone }) => {
+    const ours = reports.filter(
+      ({ lane }) => lane.agent === options.agent && lane.stream === name && lane.epoch === epoch,
+    );
+    const reported = ours.flatMap(({ spans }) => spans);
+    return gone.some(({ first, last }) => !reported.some((span) => span.first <= first && last <= span.last));
+  });
+}
+
 /** Ends the process on a device between two steps. */
 export function killDevice(world: World, device: Device): void {
   if (device.process === null) return;
-  leaveResidue(world, device, device.process.store);
   world.trace(() => `${device.name} dies`);
   device.process.life.alive = false;
   device.process = null;
   if (device.db.inTransaction) device.db.exec("ROLLBACK");
-}
-
-/**
- * What a forked process wrote and no POSITION showed as forwarded may be lost in the other copy's shadow (PROTOCOL §9): what
- * one showed as journaled was gone again in seed 33225, when the journal was put back and the other copy was first to fill it.
- */
-function leaveResidue({ oracle }: World, device: Device, store: Store): void {
-  const { ownRuns } = store.memory();
-  const forked = store.lanes().filter((lane) => ownRuns.has(lane.run) && oracle.forkedEpochs.has(lane.epoch));
-  if (forked.length === 0) return;
-  const own = new Set(device.taken);
-  for (const lane of forked) {
-    oracle.leaveResidue(
-      laneName({ agent: device.options.agent, stream: lane.name, epoch: lane.epoch }),
-      (seq, id) => own.has(id) && !covers(lane.forwarded, seq, seq),
-    );
-  }
 }
 
 function storeOptions(world: World, device: Device, resumed?: ProcessMemory): StoreOptions {

@@ -20,6 +20,10 @@ const themes: readonly (readonly string[])[] = [
   // Two processes write under one name.
   ["machine forked", "journal lost", "queue full", "link cut", "copy taken away"],
   ["machine forked", "journal lost", "agent crash", "store backed up", "store put back"],
+  ["machine forked", "link cut", "copy taken away"],
+  // The copies come to the gateway one after the other, and what the first one wrote is cut out of the journal or lost.
+  ["machine moved", "journal block damaged", "queue full"],
+  ["machine moved", "journal lost", "queue full", "agent restart"],
 ];
 
 export function startFaults(sim: Simulation): Faults {

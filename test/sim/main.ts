@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { patchImports } from "../mutants/patch.ts";
 import { rules } from "./rules.ts";
+import type { SeedResult } from "./run.ts";
 import { smallLimits } from "./small-limits.ts";
 
 const { values } = parseArgs({
@@ -20,6 +21,8 @@ const { values } = parseArgs({
 
 /** Lines of the trace that are shown for the first failing seed. */
 const shownLines = 200;
+/** Seeds after which every fault that was enabled must have struck. */
+const seedsForEveryFault = 100;
 
 const off = (values.off?.split(",") ?? []).flatMap((rule) => {
   const patches = rules[rule];
@@ -36,14 +39,18 @@ const failed: { seed: number; findings: readonly { kind: string; text: string }[
 let events = 0;
 let done = 0;
 const startedMs = performance.now();
+let seedNow = first;
 for (let seed = first; seed < first + seeds; seed++) {
-  const result = await runSeed(seed, hours, values.trace ? (line) => console.log(line) : undefined);
+  seedNow = seed;
+  const result = await runSeed(seed, hours, values.trace ? (line) => console.log(line) : undefined).catch(broken);
   for (const [what, times] of result.counts) counts.set(what, (counts.get(what) ?? 0) + times);
   events += result.events;
   done++;
   if (result.findings.length > 0) failed.push(result);
   if (values.stop && failed.length > 0) break;
 }
+/** Faults that some seed had and that never struck: over so many seeds, the simulator has lost a fault. */
+const idle = done < seedsForEveryFault ? [] : [...counts].filter(([what, n]) => what.startsWith("fault: ") && n === 0);
 const seconds = (performance.now() - startedMs) / 1000;
 const summary = {
   seeds: done,
@@ -56,7 +63,14 @@ const summary = {
 };
 if (values.json) console.log(JSON.stringify(summary));
 else await print();
-process.exitCode = failed.length === 0 ? 0 : 1;
+for (const [what] of idle) console.error(`never struck in ${done} seeds: ${what}`);
+process.exitCode = failed.length === 0 && idle.length === 0 ? 0 : 1;
+
+/** An exception in the simulator itself is a failure of its seed. */
+function broken(error: unknown): SeedResult {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { seed: seedNow, findings: [{ kind: "SIMULATOR", text }], counts: new Map(), events: 0, fingerprint: 0 };
+}
 
 async function print(): Promise<void> {
   for (const [what, times] of Object.entries(summary.counts)) console.log(`${String(times).padStart(9)}  ${what}`);
@@ -75,7 +89,7 @@ async function print(): Promise<void> {
   await runSeed(worst.seed, hours, (line) => {
     lines.push(line);
     if (lines.length > shownLines * 2) lines.splice(0, shownLines);
-  });
+  }).catch((error: unknown) => lines.push(String(error)));
   console.log(`--- the last events of seed ${worst.seed}; all of them: --seed ${worst.seed} --trace ---`);
   for (const line of lines.slice(-shownLines)) console.log(line);
 }

@@ -3,6 +3,7 @@
  * and every name under which each reading was ever stored. A reading carries its id as its value.
  */
 import type { Lane } from "../../gateway/queue/queue.ts";
+import type { Span } from "../../shared/ranges.ts";
 
 /** What the producer of a reading was told. Without an answer it stays `attempted`: it may have been stored or not. */
 export type Told = "attempted" | "accepted" | "refused";
@@ -24,10 +25,15 @@ export interface Oracle {
   lanes(): ReadonlyMap<string, ReadonlyMap<number, Ids>>;
   /** Epochs that two processes held open at once. */
   readonly forkedEpochs: Set<string>;
-  /** Readings of a forked process that stopped before a POSITION verified what it wrote (PROTOCOL §9). */
+  /**
+   * Notes that another process goes on under a lane behind this seq. What both have before it is the same, so that
+   * neither can lose it in the other's shadow.
+   */
+  fork(lane: string, last: number): void;
+  /** Readings of a forked process that restarted and then could not tell that others stand in their place (PROTOCOL §9). */
   readonly residue: ReadonlySet<number>;
-  /** Readings under a lane become residue: their process stops before a POSITION verified these seqs. */
-  leaveResidue(lane: string, isUnverified: (seq: number, id: number) => boolean): void;
+  /** Readings under these seqs of a lane become residue, behind its fork point. */
+  leaveResidue(lane: string, spans: readonly Span[], own: readonly number[]): void;
 }
 
 export function laneName(lane: Lane): string {
@@ -39,6 +45,7 @@ export function createOracle(): Oracle {
   const lanes = new Map<string, Map<number, number[]>>();
   const none = new Map<number, Ids>();
   const residue = new Set<number>();
+  const forkPoints = new Map<string, number>();
 
   function idsAt(lane: string, seq: number): number[] {
     let seqs = lanes.get(lane);
@@ -60,9 +67,16 @@ export function createOracle(): Oracle {
     lane: (lane) => lanes.get(lane) ?? none,
     lanes: () => lanes,
     forkedEpochs: new Set(),
+    fork: (lane, last) => void forkPoints.set(lane, Math.min(last, forkPoints.get(lane) ?? last)),
     residue,
-    leaveResidue(lane, isUnverified) {
-      for (const [seq, ids] of lanes.get(lane) ?? []) for (const id of ids) if (isUnverified(seq, id)) residue.add(id);
+    leaveResidue(lane, spans, own) {
+      const shared = forkPoints.get(lane) ?? 0;
+      const mine = new Set(own);
+      for (const { first, last } of spans) {
+        for (let seq = Math.max(first, shared + 1); seq <= last; seq++) {
+          for (const id of lanes.get(lane)?.get(seq) ?? []) if (mine.has(id)) residue.add(id);
+        }
+      }
     },
   };
 }

@@ -20,7 +20,7 @@ export function startProducer(
   life: Life,
 ): void {
   const { oracle } = world;
-  const { streams, requestEveryMs, requestReadingsMax } = device.options;
+  const { streams, requestEveryMs, requestReadingsMax, burstMax } = device.options;
 
   function reading(): Reading {
     const timeUs = Math.min(Math.max(env.wallUs(), 0), timeUsMax);
@@ -53,8 +53,8 @@ export function startProducer(
     if (world.calm) return;
     env.after(dice.wait(requestEveryMs), () => {
       if (world.calm) return;
-      // Producers come in bursts: what waits for the same commit shares a transaction.
-      for (let burst = dice.chance(0.2) ? 1 + dice.below(4) : 1; burst > 0; burst--) request();
+      // Producers come in bursts: what waits for the same commit shares a transaction, and a long burst makes several.
+      for (let burst = dice.chance(0.2) ? 1 + dice.below(burstMax) : 1; burst > 0; burst--) request();
       loop();
     });
   }

@@ -104,8 +104,14 @@ export const rules: Readonly<Record<string, readonly Patch[]>> = {
       replace: "const below = Math.min(lowestUnsettledRun + Number.MAX_SAFE_INTEGER, ",
     },
   ],
-  // In a closed epoch a range that ends at an own edge with another chain is a fork too.
+  // In a closed epoch a range that ends at an own edge with another chain is a fork too. NACK conflict, the second line
+  // of defence, is off as well: it would tell as soon as the closed epoch has anything left to send.
   closededge: [
+    {
+      file: "gateway/journal/dedupe.ts",
+      find: 'if (contradicts(journaled, block) || contradicts(forwarded, block)) return { kind: "conflict" };',
+      replace: "",
+    },
     {
       file: "agent/store/judge.ts",
       find: 'return own === range.after ? "agrees" : "differs";',

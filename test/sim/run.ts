@@ -1,8 +1,17 @@
 /** One seed: a world, hours of faults, a calm in which everything settles, and the audit. */
 import { audit } from "./audit.ts";
-import { type Device, type DeviceOptions, holdsPending, newDevice, startDevice } from "./device.ts";
+import {
+  type Device,
+  type DeviceOptions,
+  hasUnloaded,
+  hasUnreported,
+  holdsPending,
+  newDevice,
+  startDevice,
+} from "./device.ts";
 import { startFaults } from "./faults.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
+import { declareLost } from "./gateway-faults.ts";
 import { createNetwork, type Network, type Weather } from "./network.ts";
 import { createWorld, type Finding, type World } from "./world.ts";
 
@@ -31,6 +40,8 @@ const ownUrl = "sim://own";
 const foreignUrl = "sim://foreign";
 /** Longest calm: hourly asks, rests and back-offs of an hour each need their turn, and again after a restart. */
 const settleHoursMax = 72;
+/** Each round settles at least one of the unsettled epochs of a store. */
+const declareRoundsMax = 30;
 
 export async function runSeed(seed: number, hours: number, trace?: (line: string) => void): Promise<SeedResult> {
   const world = createWorld(seed, trace);
@@ -48,6 +59,7 @@ export async function runSeed(seed: number, hours: number, trace?: (line: string
   await settle(sim);
   faults.closeEpochs();
   await settle(sim);
+  await declareUntilAllAreAsked(sim);
   audit(world, sim.gateway, sim.devices);
   close(sim);
   // What SQLite holds outside the heap is only given back in a turn of the real loop, and simulated time needs none.
@@ -79,8 +91,22 @@ async function settle({ world, gateway, devices }: Simulation): Promise<void> {
     const waits = devices.some(
       (device) => !device.isGone && (device.process?.uplink.status().phase !== "syncing" || holdsPending(device)),
     );
-    if (!waits && gateway.journal()?.usage().blocks === 0) return;
+    const journal = gateway.journal();
+    if (!waits && journal?.usage().blocks === 0 && !devices.some((device) => hasUnreported(device, journal))) return;
     await world.clock.run(world.clock.nowMs() + 0.5 * hourMs);
+  }
+}
+
+/**
+ * A store has a limited number of unsettled epochs in memory and asks for no others (I8). Where some stay open, since
+ * nobody has what they lack, later ones are not asked for until an operator has declared what is reported.
+ */
+async function declareUntilAllAreAsked(sim: Simulation): Promise<void> {
+  for (let round = 0; round < declareRoundsMax && sim.devices.some(hasUnloaded); round++) {
+    const journal = sim.gateway.journal();
+    for (const report of journal?.reports() ?? []) if (journal !== undefined) declareLost(sim.world, journal, report);
+    sim.world.count("operator declared all");
+    await settle(sim);
   }
 }
 
@@ -123,7 +149,9 @@ function weatherOf({ dice }: World): Weather {
 }
 
 function deviceOptions({ dice }: World, agent: string, hasForeign: boolean): DeviceOptions {
-  const quota = dice.chance(0.5) ? { quotaBytes: 300 + dice.below(2_000) } : {};
+  const quota = dice.chance(0.5)
+    ? { quotaBytes: dice.chance(0.4) ? 80 + dice.below(200) : 300 + dice.below(2_000) }
+    : {};
   return {
     agent,
     gateways: hasForeign ? [ownUrl, foreignUrl] : [ownUrl],
@@ -134,5 +162,6 @@ function deviceOptions({ dice }: World, agent: string, hasForeign: boolean): Dev
     quotaBytes: dice.chance(0.5) ? emptyStoreBytes + dice.below(14_000) : 16 * 1024 * 1024,
     requestEveryMs: dice.pick([10, 20, 40]) * 60_000,
     requestReadingsMax: dice.pick([1, 4, 12]),
+    burstMax: dice.pick([4, 4, 16]),
   };
 }

@@ -9,6 +9,7 @@ import { decodeBlock } from "../../shared/block/decode.ts";
 import type { Span } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import type { Ids, Oracle } from "./oracle.ts";
+import { unprovenSpans } from "./shadow.ts";
 import type { World } from "./world.ts";
 
 /** Where the next call of the store ends in a crash. */
@@ -19,6 +20,8 @@ export interface Watched {
   readonly db: Db;
   /** Told of every reading that this store took. */
   took(id: number): void;
+  /** Every reading that the card has taken. */
+  taken(): readonly number[];
   /** Asked at each append and position: where the process dies now. */
   crash(): CrashPoint | undefined;
   /** The id of the journal that the gateway has now; undefined while it is down. */
@@ -84,7 +87,7 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
 
   /** A new epoch lies above the floor: what was expired once is not expired again while nobody else uses the card. */
   function noteExpired(lane: Lane): void {
-    const hasCopies = ["card cloned", "machine forked"].some((fault) => (world.counts.get(`fault: ${fault}`) ?? 0) > 0);
+    const hasCopies = ["fault: card cloned", "fork"].some((what) => (world.counts.get(what) ?? 0) > 0);
     if (expiredInto.has(lane.epoch) && !hasCopies) world.find("EXPIRED-AGAIN", `${watched.agent} ${lane.epoch}`);
     expiredInto.add(store.openRecord()?.epoch ?? "");
   }
@@ -128,6 +131,12 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
       }
       if (store.isOpen(lane) && position.journaled.some((range) => range.after === null)) {
         world.count("unknown chain in the open epoch");
+      }
+      if (oracle.forkedEpochs.has(lane.epoch) && !store.memory().ownRuns.has(lane.run)) {
+        const name = key(lane.name, lane.epoch);
+        for (const ranges of [position.journaled, position.forwarded]) {
+          oracle.leaveResidue(name, unprovenSpans(watched.db, lane, ranges), watched.taken());
+        }
       }
       return givingUp(lane, "verified", () => store.apply(lane, position));
     },
