@@ -131,6 +131,6 @@ export const starts: readonly Mutant[] = [
         replace: "",
       },
     ],
-    test: { file: "test/unit/takeover.test.ts", name: "I10: a disk without room keeps a store from opening" },
+    test: { file: "test/unit/store-file.test.ts", name: "I10: a disk without room keeps a store from opening" },
   },
 ];

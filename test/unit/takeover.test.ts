@@ -256,14 +256,6 @@ void test("I10: a damaged head is damage, not a newer version; a newer version i
   assert.throws(() => storeIn(folder), { code: "too-new" }, "the lock was released");
 });
 
-void test("one process has a store: the second is told which one", (t) => {
-  const folder = tempFolder(t);
-  const { file } = storeIn(folder);
-  assert.throws(() => storeIn(folder), { code: "locked", message: new RegExp(`${process.pid}`) });
-  file.close();
-  storeIn(folder).file.close();
-});
-
 void test("I6: blocks whose lane or position cannot be read are sent all the same, and epochs given up lose nothing", (t) => {
   const folder = crashed(t, (store) => {
     append(store, [1, 2]);
@@ -297,17 +289,5 @@ void test("I10: a file that cannot be opened now is left where it is", (t) => {
   const { store, file } = storeIn(folder);
   assert.equal(file.recovery, null);
   assert.deepEqual(rowsOf(store, theLane(store))[0]?.values, [1]);
-  file.close();
-});
-
-void test("I10: a disk without room keeps a store from opening, gives up the ballast, and moves nothing", (t) => {
-  const folder = tempFolder(t);
-  writeFileSync(join(folder, "ballast"), "room");
-  assert.throws(() => storeIn(folder, undefined, 2 * 4096), { code: "full", retryable: true });
-  assert.equal(existsSync(join(folder, "quarantine")), false);
-  assert.equal(existsSync(join(folder, "ballast")), false);
-  const { store, file } = storeIn(folder);
-  assert.equal(file.recovery, null);
-  append(store, [1]);
   file.close();
 });
