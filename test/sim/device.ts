@@ -25,7 +25,8 @@ export interface DeviceOptions {
   /** Mean time between two requests of the producers, ms, and the most readings of one. */
   readonly requestEveryMs: number;
   readonly requestReadingsMax: number;
-  /** Most requests that come at once. */
+  /** How often requests come in a burst, and the most of one. */
+  readonly burstShare: number;
   readonly burstMax: number;
 }
 

@@ -20,18 +20,20 @@ const themes: readonly (readonly string[])[] = [
   // Two processes write under one name.
   ["machine forked", "journal lost", "queue full", "link cut", "copy taken away"],
   ["machine forked", "journal lost", "agent crash", "store backed up", "store put back"],
-  ["machine forked", "link cut", "copy taken away"],
   // The copies come to the gateway one after the other, and what the first one wrote is cut out of the journal or lost.
   ["machine moved", "journal block damaged", "queue full"],
   ["machine moved", "journal lost", "queue full", "agent restart"],
 ];
+
+/** Both copies of a forked process deliver at once, and what one drops the other has delivered. */
+const floodTheme: readonly string[] = ["machine forked", "link cut", "copy taken away"];
 
 export function startFaults(sim: Simulation): Faults {
   const { world, gateway, network, devices } = sim;
   const dice = world.dice.split();
   // Each seed has some of the faults, some of these often: histories of few kinds go deeper than histories of all.
   const share = dice.pick([0.2, 0.5, 0.9]);
-  const theme = dice.chance(0.4) ? dice.pick(themes) : undefined;
+  const theme = sim.isFlooded ? floodTheme : dice.chance(0.4) ? dice.pick(themes) : undefined;
   const enabled = [...deviceFaults(sim, dice), ...gatewayFaults(sim, dice)]
     .filter(({ name }) => (theme === undefined ? dice.chance(share) : theme.includes(name)))
     .map((fault) => ({ ...fault, weight: fault.weight * dice.pick([0.3, 1, 4]) }));

@@ -9,6 +9,7 @@ import type { Device } from "./device.ts";
 import type { Dice } from "./dice.ts";
 import type { World } from "./world.ts";
 
+const burstGapMs = 10;
 const seriesNames = ["flow", "level", "pressure"];
 
 export function startProducer(
@@ -20,7 +21,7 @@ export function startProducer(
   life: Life,
 ): void {
   const { oracle } = world;
-  const { streams, requestEveryMs, requestReadingsMax, burstMax } = device.options;
+  const { streams, requestEveryMs, requestReadingsMax, burstShare, burstMax } = device.options;
 
   function reading(): Reading {
     const timeUs = Math.min(Math.max(env.wallUs(), 0), timeUsMax);
@@ -53,8 +54,9 @@ export function startProducer(
     if (world.calm) return;
     env.after(dice.wait(requestEveryMs), () => {
       if (world.calm) return;
-      // Producers come in bursts: what waits for the same commit shares a transaction, and a long burst makes several.
-      for (let burst = dice.chance(0.2) ? 1 + dice.below(burstMax) : 1; burst > 0; burst--) request();
+      // Producers come in bursts, some of which make several commits within the time that the uplink waits for company.
+      const requests = dice.chance(burstShare) ? 1 + dice.below(burstMax) : 1;
+      for (let i = 0; i < requests; i++) env.after(i * burstGapMs, request);
       loop();
     });
   }

@@ -1,4 +1,5 @@
 /** One seed: a world, hours of faults, a calm in which everything settles, and the audit. */
+import type { StreamOptions } from "../../agent/store/core.ts";
 import { audit } from "./audit.ts";
 import {
   type Device,
@@ -30,6 +31,8 @@ export interface Simulation {
   readonly foreign: Gateway | null;
   readonly network: Network;
   readonly devices: Device[];
+  /** True where producers hand over more at once than a stream may hold. */
+  readonly isFlooded: boolean;
 }
 
 const hourMs = 3_600_000;
@@ -130,11 +133,12 @@ function build(world: World): Simulation {
   };
   const gateway = open(ownUrl, "a".repeat(32));
   const foreign = dice.chance(0.2) ? open(foreignUrl, "b".repeat(32)) : null;
+  const isFlooded = dice.chance(0.15);
   const devices: Device[] = [];
   for (let i = 1 + dice.below(2); i > 0; i--) {
-    devices.push(newDevice(world, `d${i}`, deviceOptions(world, `a${i}`, foreign !== null), null, []));
+    devices.push(newDevice(world, `d${i}`, deviceOptions(world, `a${i}`, foreign !== null, isFlooded), null, []));
   }
-  return { world, gateway, foreign, network, devices };
+  return { world, gateway, foreign, network, devices, isFlooded };
 }
 
 function weatherOf({ dice }: World): Weather {
@@ -148,20 +152,34 @@ function weatherOf({ dice }: World): Weather {
   };
 }
 
-function deviceOptions({ dice }: World, agent: string, hasForeign: boolean): DeviceOptions {
+function deviceOptions({ dice }: World, agent: string, hasForeign: boolean, isFlooded: boolean): DeviceOptions {
   const quota = dice.chance(0.5)
     ? { quotaBytes: dice.chance(0.4) ? 80 + dice.below(200) : 300 + dice.below(2_000) }
+    : {};
+  const streams: StreamOptions[] = [
+    { name: "alarm", priority: 0, policy: "reject" },
+    { name: "telemetry", priority: 1, policy: "drop-oldest", ...quota },
+  ];
+  const floodQuota = { quotaBytes: 80 + dice.below(120) };
+  // A flood is more than its stream may hold: what one copy drops, the other may have delivered already.
+  const flood = isFlooded
+    ? {
+        requestEveryMs: dice.pick([40, 80]) * 60_000,
+        requestReadingsMax: 12,
+        burstShare: 0.6,
+        burstMax: 24,
+        streams: streams.map((stream) => ({ ...stream, ...(stream.policy === "reject" ? {} : floodQuota) })),
+      }
     : {};
   return {
     agent,
     gateways: hasForeign ? [ownUrl, foreignUrl] : [ownUrl],
-    streams: [
-      { name: "alarm", priority: 0, policy: "reject" },
-      { name: "telemetry", priority: 1, policy: "drop-oldest", ...quota },
-    ],
+    streams,
     quotaBytes: dice.chance(0.5) ? emptyStoreBytes + dice.below(14_000) : 16 * 1024 * 1024,
     requestEveryMs: dice.pick([10, 20, 40]) * 60_000,
     requestReadingsMax: dice.pick([1, 4, 12]),
+    burstShare: 0.2,
     burstMax: dice.pick([4, 4, 16]),
+    ...flood,
   };
 }
