@@ -5,6 +5,7 @@ import { gatherColumns } from "../shared/block/gather.ts";
 import { openDatabase } from "../shared/sqlite.ts";
 import { countStored, openBenchStore, readingsFrom } from "./backlog.ts";
 import { seeded } from "./bodies.ts";
+import { countFsyncs } from "./fsyncs.ts";
 import { type BenchContext, type BenchRow, row } from "./row.ts";
 
 const perCall = 1_000;
@@ -47,7 +48,7 @@ export function appendRow(context: BenchContext): BenchRow[] {
       target: 2_000_000,
       reference: median(bareRates),
       leastRatio: 0.2,
-      note: `${counted} readings counted by decoding; one fsync a call`,
+      note: `${counted} readings counted by decoding; ${countFsyncs(context.folder, context.smoke ? 20 : 500)}`,
     }),
   ];
 }
