@@ -85,12 +85,15 @@ function close({ gateway, foreign, devices }: Simulation): void {
   foreign?.db().close();
 }
 
-/** Lets hours pass until nothing waits any more, or nothing will ever move. */
+/**
+ * Lets hours pass until nothing waits any more, or nothing will ever move. A seed that has failed is not waited for: a
+ * process that fails at each start would be started thousands of times, which once took all memory of a machine.
+ */
 async function settle({ world, gateway, devices }: Simulation): Promise<void> {
   const fromMs = world.clock.nowMs();
   // An hour and a bit: every lane has been asked for again by then.
   await world.clock.run(fromMs + 1.2 * hourMs);
-  while (world.clock.nowMs() < fromMs + settleHoursMax * hourMs) {
+  while (world.findings.length === 0 && world.clock.nowMs() < fromMs + settleHoursMax * hourMs) {
     const waits = devices.some(
       (device) => !device.isGone && (device.process?.uplink.status().phase !== "syncing" || holdsPending(device)),
     );
@@ -106,6 +109,7 @@ async function settle({ world, gateway, devices }: Simulation): Promise<void> {
  */
 async function declareUntilAllAreAsked(sim: Simulation): Promise<void> {
   for (let round = 0; round < declareRoundsMax && sim.devices.some(hasUnloaded); round++) {
+    if (sim.world.findings.length > 0) return;
     const journal = sim.gateway.journal();
     for (const report of journal?.reports() ?? []) if (journal !== undefined) declareLost(sim.world, journal, report);
     sim.world.count("operator declared all");
