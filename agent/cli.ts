@@ -1,6 +1,7 @@
 /** The command line of the agent: each command in a few lines, what it does in the rooms behind it. */
 import { Command, Option } from "commander";
 import { askAdmin } from "../shared/ask-admin.ts";
+import { Fault } from "../shared/errors.ts";
 import { openLog } from "../shared/log.ts";
 import { checkConfig, findConfig, takeConfig, writeSample } from "../shared/options/commands.ts";
 import { helpOf } from "../shared/options/reference.ts";
@@ -45,8 +46,14 @@ program
     const { startAgent } = await import("./main.ts");
     for (;;) {
       let storeFailed = false;
-      const code = await run((life) => startAgent(settings, log, life, () => (storeFailed = true)), log);
-      if (!storeFailed) process.exit(code);
+      try {
+        const code = await run((life) => startAgent(settings, log, life, () => (storeFailed = true)), log);
+        if (!storeFailed) process.exit(code);
+      } catch (error) {
+        // A disk that refuses to sync while the store is opened may do better in a moment.
+        if (!(error instanceof Fault && error.code === "unavailable" && error.retryable)) throw error;
+        log.error({ err: error }, "the store cannot be opened yet");
+      }
       // Opening the store anew looks at its log, checkpoints and takes over what damage left (I10). The pause keeps a
       // disk that fails at every write from turning this into a busy loop.
       log.error("the store failed; the agent starts anew");

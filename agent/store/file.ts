@@ -120,6 +120,25 @@ function isDamage(error: unknown): boolean {
   return isCorrupt(error) || isIoError(error) || code === "" || code === "SQLITE_ERROR";
 }
 
+/**
+ * True where the device refused a write or a sync. Then nothing says that the store cannot be read: putting it aside would
+ * lose what it acknowledged, so the take-over is tried again instead.
+ */
+function failsToWrite(error: unknown): boolean {
+  const code = codeOf(error);
+  return isIoError(error) && !code.includes("READ");
+}
+
+function unwritable(path: string, cause: unknown): Fault {
+  return new Fault("unavailable", {
+    what: `the store ${path} cannot be written back`,
+    why: messageOf(cause),
+    remedy: "look at the disk and the kernel's log; nothing of the store was given up, and it is tried again",
+    retryable: true,
+    cause,
+  });
+}
+
 function closeAll(db: Db, lock: Lock): void {
   db.close();
   lock.release();
@@ -154,6 +173,7 @@ function recover(path: string, quarantine: Quarantine, options: StoreFileOptions
     return { db: replace(path, quarantine, options), recovery: `taken over into a new file: ${why}` };
   } catch (error) {
     if (error instanceof Fault || lacksRoom(options.folder, error)) throw error;
+    if (failsToWrite(error)) throw unwritable(path, error);
     const kept = quarantine.keepStore(path, stampOf(env));
     rmSync(marker, { force: true });
     log.error({ err: error, kept }, "the store cannot be read: it was put aside and an empty one begins");
