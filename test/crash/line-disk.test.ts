@@ -102,11 +102,12 @@ void describe("damage to the agent's store", () => {
     await trouble.drain();
     const { recovery } = await line.agent.status();
     await trouble.stop();
-    assert.match(recovery ?? "", /taken over/);
     const { counts, queued } = await trouble.audit();
-    // Which pages cost what is the matter of store-damage.test.ts; here nothing may be doubled, and the rest arrives.
+    // Which pages cost what is the matter of store-damage.test.ts; here nothing may be doubled, and the rest arrives. Where
+    // the log held a newer version of the page, opening the store wrote that over the junk: then nothing may be missing.
+    if (recovery !== null) assert.match(recovery, /taken over/);
     assert.deepEqual(
-      Object.keys(counts).filter((kind) => kind !== "lost"),
+      Object.keys(counts).filter((kind) => recovery === null || kind !== "lost"),
       [],
     );
     assert.ok(queued > 100, `${queued} readings are queued`);
