@@ -93,8 +93,9 @@ for (const fault of ["full", "before", "after"] as const) {
     for (let at = 0; at < 10; at++) {
       const { refusals } = await journal.take("pump-1", lane.batch([readings(lane, 10)]));
       assert.deepEqual(refusals, []);
+      // A step that lands meets one fault only, so three steps are needed, however the batches fall into them.
+      if (at % 3 === 0) await forwarder.idle();
     }
-    await forwarder.idle();
     assert.equal(faults.length, 0);
     eachOnce(queue.outcomes, lane);
   });
