@@ -28,15 +28,19 @@ const quotaBytes = 8e9;
 /** A queue that keeps only positions: what remains is the cost of journal and forwarder. */
 function positionsOnly(): Queue {
   const positions = new Map<string, LanePosition>();
+  let committed = 0;
   const key = (lane: LanePosition["lane"]): string => `${lane.agent} ${lane.stream} ${lane.epoch}`;
   return {
     queueId: "f".repeat(32),
     groupId,
+    progress: () => ({ generation: 0, committed, released: committed }),
+    onProgress: () => {},
     positions: () => positions.values(),
     forwarded: (lane) => positions.get(key(lane))?.forwarded ?? [],
     floors: () => [],
     async commit(_, moved) {
       for (const position of moved) positions.set(key(position.lane), position);
+      committed++;
     },
     forget: async () => {},
     close: async () => {},

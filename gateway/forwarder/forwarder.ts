@@ -12,12 +12,13 @@ import type { Outcome, Queue } from "../queue/queue.ts";
 import { type ForwarderTotals, openTotals } from "./counters.ts";
 import { type Body, bodyOf } from "./outcome.ts";
 import { planCommit } from "./plan.ts";
+import { openUnreleased } from "./unreleased.ts";
 
 export type ForwarderState = "forwarding" | "idle" | "backing-off" | "stopped" | "closed";
 
 export interface ForwarderOptions {
-  readonly journal: Pick<Journal, "read" | "onAdded" | "settle" | "cut" | "forgettable" | "forget">;
-  readonly queue: Pick<Queue, "forwarded" | "commit" | "forget">;
+  readonly journal: Pick<Journal, "journalId" | "read" | "onAdded" | "settle" | "cut" | "forgettable" | "forget">;
+  readonly queue: Pick<Queue, "forwarded" | "commit" | "forget" | "progress" | "onProgress">;
   readonly env: Env;
   readonly log: Logger;
   /** Forwarding has ended until somebody acts: a codec that only a later version reads, or a queue that refuses for good. */
@@ -32,7 +33,7 @@ export interface ForwarderStatus extends ForwarderTotals {
 
 export interface Forwarder {
   status(): ForwarderStatus;
-  /** Resolves as soon as nothing waits in the journal. */
+  /** Resolves as soon as nothing in the journal waits for its commit. */
   idle(): Promise<void>;
   /** Lets the commit in flight end, then stops. */
   close(): Promise<void>;
@@ -41,6 +42,8 @@ export interface Forwarder {
 /** Bounds of one commit: enough to spread its fsyncs over many readings, little enough for flat memory. */
 const commitBytesMax = 4 * 1024 * 1024;
 const commitReadingsMax = 50_000;
+/** Entries that may wait for the release of their steps: what is remembered of them stays below 16 MB (I8). */
+const unreleasedMax = 1_000_000;
 /** Old epochs are looked for this often. */
 const forgetEveryMs = 10_000;
 
@@ -56,8 +59,15 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   let closing = false;
   let wake: () => void = () => {};
   let idlers: (() => void)[] = [];
-  /** True where entries came while nobody waited for them. */
+  /** True where something came while nobody waited for it: entries, a release, a new generation. */
   let added = false;
+  const unreleased = openUnreleased();
+  let generation = generationNow();
+
+  /** A queue or a journal that may have gone back: what was committed before it may be missing there now. */
+  function generationNow(): string {
+    return `${journal.journalId()} ${queue.progress().generation}`;
+  }
 
   /** Waits for new entries, for `delayMs` where given, or for the close. */
   async function pause(delayMs: number | null): Promise<void> {
@@ -97,9 +107,20 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     return found;
   }
 
+  /** Only what the queue has released leaves the journal: until then it could be needed again (I5). */
+  async function settleReleased(): Promise<void> {
+    const now = generationNow();
+    if (now !== generation) unreleased.clear();
+    generation = now;
+    const settling = unreleased.release(queue.progress().released);
+    if (settling !== undefined) await journal.settle(settling.ids, settling.positions);
+  }
+
   async function forward(): Promise<Next> {
     added = false;
-    const waiting = journal.read(commitBytesMax, commitReadingsMax);
+    await settleReleased();
+    if (unreleased.size() >= unreleasedMax) return "idle";
+    const waiting = journal.read(commitBytesMax, commitReadingsMax, unreleased.lastId());
     if (waiting.length === 0) return "idle";
     const ready = decoded(await intact(waiting));
     if (ready.length === 0) return "forwarding";
@@ -113,11 +134,9 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       await queue.commit(outcomes, changed);
       totals.committed(outcomes, env.monoMs());
     }
-    // A crash before this line doubles nothing: the next plan is filtered by what the queue has by then.
-    await journal.settle(
-      entries.map((entry) => entry.id),
-      positions,
-    );
+    // A crash before the settling doubles nothing: the next plan is filtered by what the queue has by then.
+    if (generationNow() === generation) unreleased.add(queue.progress().committed, entries, positions);
+    await settleReleased();
     failures = 0;
     trouble = null;
     await forgetOld();
@@ -181,10 +200,12 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     state = "closed";
   }
 
-  journal.onAdded(() => {
+  function cameBy(): void {
     added = true;
     if (state === "idle") wake();
-  });
+  }
+  journal.onAdded(cameBy);
+  queue.onProgress(cameBy);
   const running = run();
 
   return {

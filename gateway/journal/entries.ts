@@ -74,7 +74,9 @@ export function openEntries(db: Db) {
   const deleteBytes = db.prepare("DELETE FROM payloads WHERE id = ?");
   const selectHead = db.prepare("SELECT * FROM entries WHERE id = ?");
   const selectHeads = db.prepare("SELECT * FROM entries ORDER BY id");
-  const selectAll = db.prepare("SELECT entries.*, bytes FROM entries LEFT JOIN payloads USING (id) ORDER BY id");
+  const selectAll = db.prepare(
+    "SELECT entries.*, bytes FROM entries LEFT JOIN payloads USING (id) WHERE id > ? ORDER BY id",
+  );
   const total = db.prepare(
     `SELECT count(*) AS blocks, coalesce(sum(size_bytes), 0) AS bytes,
             coalesce(sum(CASE codec WHEN ${codecLoss} THEN 0 ELSE count END), 0) AS readings FROM entries`,
@@ -131,14 +133,14 @@ export function openEntries(db: Db) {
     },
 
     /**
-     * The oldest entries within both limits, at least one.
+     * The oldest entries behind `afterId` within both limits, at least one where any is there.
      * @throws Fault `damaged` where a head cannot be trusted
      */
-    oldest(bytesMax: number, readingsMax: number): Entry[] {
+    oldest(bytesMax: number, readingsMax: number, afterId = 0): Entry[] {
       const found: Entry[] = [];
       let bytes = 0;
       let readings = 0;
-      for (const row of selectAll.iterate() as Iterable<HeadRow & { bytes: Uint8Array | null }>) {
+      for (const row of selectAll.iterate(afterId) as Iterable<HeadRow & { bytes: Uint8Array | null }>) {
         if (!isIntact(row)) throw damagedHead(row.id);
         bytes += row.size_bytes;
         readings += readingsOf(row);
@@ -150,10 +152,12 @@ export function openEntries(db: Db) {
     },
 
     *heads(): Iterable<EntryHead> {
-      for (const row of selectHeads.iterate() as Iterable<HeadRow>) {
-        const range = { first: row.first, last: lastOf(row), before: row.before, after: row.after };
-        yield { id: row.id, laneId: row.lane, range, intact: isIntact(row) };
-      }
+      for (const row of selectHeads.iterate() as Iterable<HeadRow>) yield toHead(row);
+    },
+
+    head(id: number): EntryHead | undefined {
+      const row = selectHead.get(id) as HeadRow | undefined;
+      return row === undefined ? undefined : toHead(row);
     },
 
     waiting: () => waiting,
@@ -161,6 +165,11 @@ export function openEntries(db: Db) {
     begun: () => void (before = waiting),
     rolledBack: () => void (waiting = before),
   };
+}
+
+function toHead(row: HeadRow): EntryHead {
+  const range = { first: row.first, last: lastOf(row), before: row.before, after: row.after };
+  return { id: row.id, laneId: row.lane, range, intact: isIntact(row) };
 }
 
 /** False where the head is not the one that was written. */

@@ -78,10 +78,10 @@ export interface Journal {
   /** Takes what is new of a batch; resolves after the fsync. Blocks have been checked by ingress (CRC, length, codec). */
   take(agent: string, batch: Batch): Promise<Answer>;
   /**
-   * The oldest entries that wait, in order, within both limits but at least one where any waits. Reading deletes
-   * nothing: what `settle` or `cut` has not taken away comes again.
+   * The oldest entries behind the entry `afterId` (0 by default), in order, within both limits but at least one where any is there.
+   * Reading deletes nothing: what `settle` or `cut` has not taken away is read again from 0.
    */
-  read(bytesMax: number, readingsMax: number): readonly JournalEntry[];
+  read(bytesMax: number, readingsMax: number, afterId?: number): readonly JournalEntry[];
   /** Calls `listener` whenever entries were added. */
   onAdded(listener: () => void): void;
   /** Takes over positions that the queue has committed, and deletes the entries that they settle. */

@@ -181,8 +181,8 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
       const sizeBytes = batch.blocks.reduce((sum, block) => sum + block.bytes.length, 0);
       return commits.run(sizeBytes, () => takeBatch(file.tables(), agent, batch, mayTake)).catch(refusalFor);
     },
-    read: (bytesMax, readingsMax) =>
-      file.reading(() => file.tables().entries.oldest(bytesMax, readingsMax).map(toEntry)),
+    read: (bytesMax, readingsMax, afterId) =>
+      file.reading(() => file.tables().entries.oldest(bytesMax, readingsMax, afterId).map(toEntry)),
     onAdded: (listener) => void listeners.add(listener),
     settle: (entryIds, positions) => commits.runAnyway(() => settleEntries(file.tables(), entryIds, positions)),
     async cut(entry) {

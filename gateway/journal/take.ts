@@ -8,6 +8,7 @@ import {
   add,
   beyond,
   clip,
+  covers,
   gaps,
   type Range,
   type Span,
@@ -110,20 +111,26 @@ function rangeOf(block: Block): Range {
   return { first: block.first, last: block.first + block.count - 1, before: block.before, after: block.after };
 }
 
-/** Takes over what the queue has committed. Under one journal id, forwarded only grows. */
+/**
+ * Takes over what the queue has committed, and removes those of the entries that it covers: a journal that went back
+ * gives ids out again, and the entry that has one now may wait still (I6). Under one journal id, forwarded only grows.
+ */
 export function settleEntries(tables: Tables, entryIds: readonly number[], positions: readonly LanePosition[]): void {
   const { lanes, entries } = tables;
-  for (const id of entryIds) {
-    const laneId = entries.remove(id);
-    const row = laneId === undefined ? undefined : lanes.byId(laneId);
-    if (row !== undefined) lanes.save({ ...row, waiting: row.waiting - 1 });
-  }
   for (const position of positions) {
     const row = lanes.find(position.lane) ?? lanes.create(position.lane, position.storeId, position.run);
     const isMore = beyond(row.forwarded, position.forwarded).length === 0;
     const forwarded = isMore ? position.forwarded : union(position.forwarded, row.forwarded);
     const journaled = beyond(forwarded, row.journaled).length === 0 ? row.journaled : union(row.journaled, forwarded);
     lanes.save({ ...row, version: row.version + 1, journaled, forwarded });
+  }
+  for (const id of entryIds) {
+    const head = entries.head(id);
+    const row = head === undefined ? undefined : lanes.byId(head.laneId);
+    if (head === undefined || row === undefined) continue;
+    if (!covers(row.forwarded, head.range.first, head.range.last)) continue;
+    entries.remove(id);
+    lanes.save({ ...row, waiting: row.waiting - 1 });
   }
 }
 

@@ -57,6 +57,7 @@ export function openFileQueue(options: FileQueueOptions): Queue {
   let open: { fd: number; segment: number; bytes: number; openedMs: number } | undefined;
   let closing: Promise<void> | undefined;
   let closed = false;
+  let committed = 0;
   const turns = takeTurns();
 
   /** Everything that a step needs, recovered where an earlier step failed. */
@@ -183,6 +184,9 @@ export function openFileQueue(options: FileQueueOptions): Queue {
   return {
     queueId: first.queueId,
     groupId: first.groupId,
+    // What is synced stays: each step is released by its own commit.
+    progress: () => ({ generation: 0, committed, released: committed }),
+    onProgress: () => {},
     positions: () => guarded(() => ready().db.positions()),
     forwarded: (lane) => guarded(() => ready().db.forwarded(lane)),
     floors: () => guarded(() => ready().db.floors()),
@@ -196,6 +200,7 @@ export function openFileQueue(options: FileQueueOptions): Queue {
         crashPoint("queue lines synced");
         db.commit({ segment: open.segment, bytes: end }, positions, livedMs());
         crashPoint("queue committed");
+        committed++;
         if (open.bytes === 0) open.openedMs = livedMs();
         open.bytes = end;
         if (end >= options.segmentBytesMax) keepHouse();

@@ -56,11 +56,31 @@ export interface Floor {
   readonly run: number;
 }
 
+/**
+ * How far a queue has come since it was opened. An engine that can lose the end of what it has committed (a Kafka
+ * cluster whose machines lose power) releases a step only once nothing can take it back; until then the journal keeps
+ * the entries.
+ */
+export interface Progress {
+  /**
+   * Grows when the engine began anew from what it really holds: `forwarded` may then know less than before, and steps
+   * count from 0 again.
+   */
+  readonly generation: number;
+  /** Steps committed in this generation. */
+  readonly committed: number;
+  /** The latest of them that is released, with all before it; below 0 until all is that was there at the opening. */
+  readonly released: number;
+}
+
 export interface Queue {
   /** Made once with the queue; a different one means a different queue. */
   readonly queueId: string;
   /** The group this queue belongs to; it outlives every journal. */
   readonly groupId: string;
+  progress(): Progress;
+  /** Calls `listener` when steps were released outside of a commit, and when a new generation has begun. */
+  onProgress(listener: () => void): void;
   /** All positions, as last committed. */
   positions(): Iterable<LanePosition>;
   /** The forwarded ranges of one lane, as last committed; empty for an unknown lane. */

@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 /** Counts and traces what the queue is made to forget. */
 export function watchQueue(world: World, queue: FakeQueue): FakeQueue {
   return {
-    outcomes: queue.outcomes,
+    ...queue,
     open() {
       const handle = queue.open();
       return {

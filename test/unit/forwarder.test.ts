@@ -3,29 +3,19 @@ import { type TestContext, test } from "node:test";
 import { crc32, zstdCompressSync } from "node:zlib";
 import { type Forwarder, startForwarder } from "../../gateway/forwarder/forwarder.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
-import type { Lane, Outcome, Queue } from "../../gateway/queue/queue.ts";
+import type { Queue } from "../../gateway/queue/queue.ts";
 import { type Block, codecColumnsZstd } from "../../shared/block/block.ts";
-import { encodeBlocks } from "../../shared/block/encode.ts";
-import { gatherColumns } from "../../shared/block/gather.ts";
 import { realEnv } from "../../shared/env.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { epochsKept } from "../../shared/limits.ts";
 import { type AgentLane, agentLane, helloOf, synced } from "../fakes/agent-lane.ts";
+import { eachOnce, readings, seqsOf } from "../fakes/counted-blocks.ts";
 import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
 import { fakeQueue, type QueueFault } from "../fakes/queue.ts";
 import { until } from "../fakes/queue-folder.ts";
 
 /** Full jitter with a random number of 0: back-off without a wait. */
 const env = { ...realEnv(), random: () => 0 };
-
-/** The next block of a lane, with real readings in it: seq n has the value n. */
-function readings(lane: AgentLane, count: number): Block {
-  const first = lane.newest() + 1;
-  const rows = Array.from({ length: count }, (_, at) => ({ name: "level", timeUs: 1e15 + at, value: first + at }));
-  const [encoded, ...more] = encodeBlocks(gatherColumns(rows));
-  assert.ok(encoded !== undefined && more.length === 0);
-  return { ...lane.block(count, encoded.bytes, encoded.codec), rawBytes: encoded.rawBytes };
-}
 
 function start(
   t: TestContext,
@@ -36,29 +26,6 @@ function start(
   const forwarder = startForwarder({ journal, queue, env, log: silent, onStopped });
   t.after(() => forwarder.close());
   return forwarder;
-}
-
-/** Every seq of a lane with what became of it, in the order of the queue: the audit's view. */
-function seqsOf(outcomes: readonly Outcome[], lane: Lane): [number, number | string][] {
-  return outcomes
-    .filter((outcome) => outcome.lane.epoch === lane.epoch)
-    .flatMap(({ spans, body }) =>
-      spans.flatMap(({ first, last }) =>
-        Array.from({ length: last - first + 1 }, (_, at): [number, number | string] => {
-          if (body.kind !== "readings") return [first + at, body.kind];
-          return [first + at, body.columns.values[first + at - body.first] as number];
-        }),
-      ),
-    );
-}
-
-function eachOnce(outcomes: readonly Outcome[], lane: AgentLane): void {
-  const found = seqsOf(outcomes, lane.lane);
-  assert.deepEqual(
-    found.map(([seq]) => seq).sort((a, b) => a - b),
-    Array.from({ length: lane.newest() }, (_, at) => at + 1),
-  );
-  for (const [seq, value] of found) if (typeof value === "number") assert.equal(value, seq);
 }
 
 test("I5: what the journal takes reaches the queue once and in order, and the journal empties", async (t) => {

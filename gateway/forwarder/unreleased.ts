@@ -1,0 +1,71 @@
+/**
+ * Entries whose steps the queue has committed and not released yet: they stay in the journal until nothing can take
+ * their records back (I5). Pure: a list by step.
+ */
+import type { JournalEntry } from "../journal/journal.ts";
+import type { LanePosition } from "../queue/queue.ts";
+
+/** What the journal may settle together. */
+export interface Settling {
+  readonly ids: readonly number[];
+  readonly positions: readonly LanePosition[];
+}
+
+interface Step {
+  step: number;
+  readonly ids: number[];
+  /** By lane: a later position takes the place of an earlier one. */
+  readonly positions: Map<string, LanePosition>;
+}
+
+/** More steps than these are joined in pairs: an entry is then released a little later, and memory stays flat (I8). */
+const stepsMax = 1_024;
+
+export function openUnreleased() {
+  let steps: Step[] = [];
+  let size = 0;
+
+  function join(into: Step, later: Step): void {
+    into.step = later.step;
+    for (const id of later.ids) into.ids.push(id);
+    for (const [key, position] of later.positions) into.positions.set(key, position);
+  }
+
+  return {
+    /** Entries that wait for their release. */
+    size: () => size,
+    /** The entry to read on behind; 0 where none waits, since then nothing is left to be skipped. */
+    lastId: () => steps.at(-1)?.ids.at(-1) ?? 0,
+    /**
+     * Notes that the records of `entries` are in the queue with `step` or before.
+     * @param positions of every lane of the entries, as of that step
+     */
+    add(step: number, entries: readonly JournalEntry[], positions: readonly LanePosition[]): void {
+      const byLane = positions.map((one): [string, LanePosition] => [
+        `${one.lane.agent} ${one.lane.stream} ${one.lane.epoch}`,
+        one,
+      ]);
+      steps.push({ step, ids: entries.map(({ id }) => id), positions: new Map(byLane) });
+      size += entries.length;
+      if (steps.length <= stepsMax) return;
+      steps.forEach((one, at) => {
+        const next = steps[at + 1];
+        if (at % 2 === 0 && next !== undefined) join(one, next);
+      });
+      steps = steps.filter((_, at) => at % 2 === 0);
+    },
+    /** Takes out what `released` covers; undefined where that is nothing. */
+    release(released: number): Settling | undefined {
+      const count = steps.findIndex(({ step }) => step > released);
+      const [first, ...rest] = steps.splice(0, count < 0 ? steps.length : count);
+      if (first === undefined) return undefined;
+      for (const later of rest) join(first, later);
+      size -= first.ids.length;
+      return { ids: first.ids, positions: [...first.positions.values()] };
+    },
+    clear(): void {
+      steps = [];
+      size = 0;
+    },
+  };
+}

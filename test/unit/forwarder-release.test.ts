@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import fc from "fast-check";
+import { type Forwarder, startForwarder } from "../../gateway/forwarder/forwarder.ts";
+import { openUnreleased } from "../../gateway/forwarder/unreleased.ts";
+import type { Journal, JournalEntry } from "../../gateway/journal/journal.ts";
+import type { LanePosition, Queue } from "../../gateway/queue/queue.ts";
+import { realEnv } from "../../shared/env.ts";
+import { agentLane } from "../fakes/agent-lane.ts";
+import { eachOnce, readings } from "../fakes/counted-blocks.ts";
+import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
+import { fakeQueue } from "../fakes/queue.ts";
+import { until } from "../fakes/queue-folder.ts";
+
+const env = { ...realEnv(), random: () => 0 };
+
+function start(t: TestContext, journal: Journal, queue: Queue): Forwarder {
+  const forwarder = startForwarder({ journal, queue, env, log: silent });
+  t.after(() => forwarder.close());
+  return forwarder;
+}
+
+/** A queue that releases a step when the test says so. */
+function settlingQueue() {
+  const releases: (() => void)[] = [];
+  const fake = fakeQueue({ settle: (release) => void releases.push(release) });
+  return { fake, releaseNext: () => releases.shift()?.() };
+}
+
+async function forwardedOf(journal: Journal, lane: ReturnType<typeof agentLane>): Promise<number[][]> {
+  const { state } = await journal.ask("pump-1", lane.ask());
+  return (state?.forwarded ?? []).map(({ first, last }) => [first, last]);
+}
+
+test("I5: what the queue has not released stays in the journal and is not called forwarded", async (t) => {
+  const { fake, releaseNext } = settlingQueue();
+  const queue = fake.open();
+  const { journal } = await journalInMemory(queue);
+  const forwarder = start(t, journal, queue);
+  const lane = agentLane();
+  for (const count of [10, 5, 7]) {
+    await journal.take("pump-1", lane.batch([readings(lane, count)]));
+    await forwarder.idle();
+  }
+  eachOnce(fake.outcomes, lane);
+  assert.deepEqual([journal.usage().blocks, await forwardedOf(journal, lane)], [3, []]);
+  releaseNext();
+  await until("the release reaches the journal", () => journal.usage().blocks === 2);
+  assert.deepEqual(await forwardedOf(journal, lane), [[1, 10]]);
+  releaseNext();
+  releaseNext();
+  await until("the release reaches the journal", () => journal.usage().blocks === 0);
+  assert.deepEqual(await forwardedOf(journal, lane), [[1, 22]]);
+  eachOnce(fake.outcomes, lane);
+});
+
+test("I5: a queue that loses its tail gets it again from the journal, and nothing twice", async (t) => {
+  const { fake, releaseNext } = settlingQueue();
+  const queue = fake.open();
+  const { journal } = await journalInMemory(queue);
+  const forwarder = start(t, journal, queue);
+  const lane = agentLane();
+  for (let at = 0; at < 6; at++) {
+    await journal.take("pump-1", lane.batch([readings(lane, 4)]));
+    await forwarder.idle();
+  }
+  releaseNext();
+  await until("the release reaches the journal", () => journal.usage().blocks === 5);
+  fake.loseTail(3);
+  assert.equal(fake.outcomes.length, 3);
+  await until("what was lost is written again", () => fake.outcomes.length >= 4);
+  await forwarder.idle();
+  eachOnce(fake.outcomes, lane);
+  while (fake.unreleased() > 0) releaseNext();
+  await until("the release reaches the journal", () => journal.usage().blocks === 0);
+  assert.deepEqual(await forwardedOf(journal, lane), [[1, 24]]);
+});
+
+test("I5: after a restart the journal's entries wait for the release of what the queue had", async (t) => {
+  const { fake, releaseNext } = settlingQueue();
+  const first = fake.open();
+  const { journal, db, copy } = await journalInMemory(first);
+  const lane = agentLane();
+  const forwarder = startForwarder({ journal, queue: first, env, log: silent });
+  await journal.take("pump-1", lane.batch([readings(lane, 10)]));
+  await forwarder.idle();
+  await forwarder.close();
+  const second = fake.open();
+  const after = await journalInMemory(second, db, copy);
+  await start(t, after.journal, second).idle();
+  assert.equal(after.journal.usage().blocks, 1);
+  eachOnce(fake.outcomes, lane);
+  releaseNext();
+  await until("the release reaches the journal", () => after.journal.usage().blocks === 0);
+});
+
+test("I6: settling never takes an entry that the positions do not cover, whoever has its id now", async () => {
+  const { journal } = await journalInMemory(fakeQueue().open());
+  const lane = agentLane();
+  await journal.take("pump-1", lane.batch([readings(lane, 3)]));
+  const [entry] = journal.read(1e6, 1e6);
+  await journal.settle([entry?.id as number], []);
+  assert.equal(journal.usage().blocks, 1);
+});
+
+test("I5, I8: joined steps are released together, never before the last of them", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 40 }), (releases) => {
+      const unreleased = openUnreleased();
+      const steps = 3_000;
+      const lane = { agent: "pump-1", stream: "telemetry", epoch: "00" };
+      const positionAt = (last: number): LanePosition => {
+        return { lane, storeId: "s", run: 1, forwarded: [{ first: 1, last, before: null, after: null }] };
+      };
+      for (let step = 1; step <= steps; step++) {
+        unreleased.add(step, [{ id: step } as JournalEntry], [positionAt(step)]);
+      }
+      let settled = 0;
+      for (const part of [...releases, 4]) {
+        const released = Math.floor((steps * part) / 4);
+        const settling = unreleased.release(released);
+        for (const id of settling?.ids ?? []) assert.equal(id, ++settled);
+        if (settling !== undefined) {
+          assert.ok(settled <= released, "nothing before its release");
+          assert.deepEqual(settling.positions, [positionAt(settled)]);
+        }
+      }
+      assert.deepEqual([settled, unreleased.size(), unreleased.lastId()], [steps, 0, 0]);
+    }),
+    { numRuns: 30 },
+  );
+});
