@@ -88,8 +88,8 @@ export interface TopicInfo {
 export interface KafkaCluster {
   /** Made once with the cluster. */
   clusterId(): Promise<string>;
-  /** Undefined for a topic that is not there. */
-  topic(name: string): Promise<TopicInfo | undefined>;
+  /** All topics that this client may see, by name. */
+  topics(): Promise<ReadonlyMap<string, TopicInfo>>;
   watermarks(place: Place): Promise<Watermarks>;
   transactionState(transactionalId: string): Promise<TransactionState>;
   producer(transactionalId: string): TransactionalProducer;

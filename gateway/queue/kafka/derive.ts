@@ -1,0 +1,93 @@
+/**
+ * What a shard's positions are when it starts (KAFKA: base ∪ scan, always). A cluster can lose the end of any partition,
+ * so the newest position records alone are never believed: what they call released is, and the names found in the data
+ * itself from the older base on are added. Pure.
+ */
+import type { Ranges } from "../../../shared/ranges.ts";
+import type { Floor } from "../queue.ts";
+import type { FoundNames } from "./found-names.ts";
+import {
+  floorText,
+  type LaneRecord,
+  laneText,
+  type PositionRecord,
+  type QueueRecord,
+  type ShardRecord,
+} from "./position-records.ts";
+
+/** A positions partition, folded: the newest record of each key. */
+export interface Folded {
+  queue: QueueRecord | undefined;
+  shard: ShardRecord;
+  readonly lanes: Map<string, LaneRecord>;
+  readonly floors: Map<string, Floor>;
+}
+
+export const emptyShard: ShardRecord = { owner: "", t: 0, baseT: 0, bases: {} };
+
+export function foldPositions() {
+  const folded: Folded = { queue: undefined, shard: emptyShard, lanes: new Map(), floors: new Map() };
+  return {
+    folded,
+    take(record: PositionRecord): void {
+      if (record.kind === "queue") folded.queue = record.queue;
+      else if (record.kind === "shard") folded.shard = record.shard;
+      else if (record.kind === "floor") folded.floors.set(floorText(record.floor), record.floor);
+      else if (record.kind === "lane") folded.lanes.set(laneText(record.entry.lane), record.entry);
+      else folded.lanes.delete(record.key);
+    },
+  };
+}
+
+export interface Derived {
+  readonly lanes: Map<string, LaneRecord>;
+  /** Lanes whose newest record says something else: they are written again with the first transaction. */
+  readonly dirty: Set<string>;
+}
+
+/**
+ * Derives the lanes.
+ * @param isVerifiable false where retention has passed a base: names may be gone that the positions still tell, and
+ * nobody can check these; they are believed
+ */
+export function derivePositions({ shard, lanes }: Folded, found: FoundNames, isVerifiable: boolean): Derived {
+  const derived = new Map<string, LaneRecord>();
+  const dirty = new Set<string>();
+  for (const [key, entry] of lanes) {
+    const base = releasedOf(entry, shard.baseT);
+    const believed = isVerifiable ? base : entry.ranges;
+    // A forgotten lane's readings may still be met by a scan; the floor speaks for them.
+    const ranges = entry.forgotten ? [] : found.unite(entry.lane, believed);
+    if (!entry.forgotten && !sameRanges(ranges, entry.ranges)) dirty.add(key);
+    derived.set(key, { ...entry, ranges, base });
+  }
+  for (const lane of found.lanes()) {
+    const key = laneText(lane);
+    if (derived.has(key)) continue;
+    // Its record was lost with the end of the positions. Which store and run it belongs to comes with its next reading.
+    const ranges = found.unite(lane, []);
+    derived.set(key, { lane, storeId: "", run: 0, t: 0, ranges, base: [], forgotten: false });
+    dirty.add(key);
+  }
+  return { lanes: derived, dirty };
+}
+
+/** The released part: all of it where a released transaction wrote the record. */
+export function releasedOf(entry: LaneRecord, baseT: number): Ranges {
+  return entry.t <= baseT ? entry.ranges : entry.base;
+}
+
+function sameRanges(a: Ranges, b: Ranges): boolean {
+  return (
+    a.length === b.length &&
+    a.every((range, at) => {
+      const other = b[at];
+      return (
+        range.first === other?.first &&
+        range.last === other.last &&
+        range.before === other.before &&
+        range.after === other.after
+      );
+    })
+  );
+}
