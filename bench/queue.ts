@@ -24,6 +24,8 @@ interface QueueFigures {
 
 const seriesCount = 50;
 const blockLines = 1000;
+/** The file queue writes rows, never the bytes they came as. */
+const noBytes = new Uint8Array();
 
 function block(first: number): Outcome {
   const rows = Array.from({ length: blockLines }, (_, row) => first + row);
@@ -43,6 +45,17 @@ function block(first: number): Outcome {
   return {
     lane: { agent: "pump-17", stream: "telemetry", epoch: "0123456789abcdef" },
     spans: [{ first, last: first + blockLines - 1 }],
+    block: {
+      first,
+      count: blockLines,
+      before: null,
+      after: null,
+      codec: 1,
+      rawBytes: 0,
+      crc: 0,
+      repeated: false,
+      bytes: noBytes,
+    },
     body: { kind: "readings", first, columns, clock: { segment: 1, offsetUs: 0, quality: "synced" }, repeated: false },
   };
 }

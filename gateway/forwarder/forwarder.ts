@@ -127,9 +127,9 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     const bodies = new Map(ready.map(({ entry, body }) => [entry.id, body]));
     const entries = ready.map(({ entry }) => entry);
     const { open, changed, positions } = planCommit(entries, (lane) => queue.forwarded(lane));
-    const outcomes = open.map(
-      ({ entry, spans }): Outcome => ({ lane: entry.lane, spans, body: bodies.get(entry.id) as Body }),
-    );
+    const outcomes = open.map(({ entry: { id, lane, block }, spans }): Outcome => {
+      return { lane, spans, block, body: bodies.get(id) as Body };
+    });
     if (outcomes.length > 0) {
       await queue.commit(outcomes, changed);
       totals.committed(outcomes, env.monoMs());

@@ -21,6 +21,8 @@ export interface Outcome {
   readonly lane: Lane;
   /** The seqs that this outcome settles: parts of the block that nothing settled before, sorted and disjoint. */
   readonly spans: readonly Span[];
+  /** What the journal held for them, as it came: its chains stand at the ends of the spans that reach its own ends. */
+  readonly block: Block;
   readonly body:
     | {
         readonly kind: "readings";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { Lane, LanePosition, Queue } from "../../gateway/queue/queue.ts";
-import { deadLetter, type Line, laneOf, loss, positionOf, readings } from "../fakes/outcomes.ts";
+import { blockOf, deadLetter, type Line, laneOf, loss, positionOf, readings } from "../fakes/outcomes.ts";
 
 /** A queue under test that can be closed and opened again. */
 export interface QueueUnderTest {
@@ -139,7 +139,7 @@ export function queueContract(name: string, make: (t: TestContext) => QueueUnder
         { first: 9, last: 9 },
       ];
       const body = deadLetter(4, 6);
-      await queue.commit([loss(lane, spans), { lane, spans: [{ first: 5, last: 8 }], body }], []);
+      await queue.commit([loss(lane, spans), { lane, spans: [{ first: 5, last: 8 }], block: blockOf(5, 4), body }], []);
       const [first, second, third, ...more] = await subject.lines();
       assert.deepEqual([first?.kind, first?.firstSeq, first?.lastSeq, first?.count], ["loss", 1, 4, 4]);
       assert.deepEqual([second?.kind, second?.firstSeq, second?.reason], ["loss", 9, "quota"]);

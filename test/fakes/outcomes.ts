@@ -1,5 +1,6 @@
 /** Outcomes, positions and lines for tests of queues and of what writes to them. */
 import type { DeadLetter, Lane, LanePosition, Outcome } from "../../gateway/queue/queue.ts";
+import { type Block, codecColumns } from "../../shared/block/block.ts";
 import type { Span } from "../../shared/ranges.ts";
 import type { Value } from "../../shared/reading.ts";
 
@@ -36,12 +37,19 @@ export function laneOf(agent: string, epoch = "0123456789abcdef"): Lane {
   return { agent, stream: "telemetry", epoch };
 }
 
+/** A block that stands for others: its bytes say nothing. */
+export function blockOf(first: number, count: number): Block {
+  const bytes = new Uint8Array();
+  return { first, count, before: null, after: null, codec: codecColumns, rawBytes: 0, crc: 0, repeated: false, bytes };
+}
+
 /** A block of readings of one series, one second apart, all of whose seqs become lines. */
 export function readings(lane: Lane, first: number, values: readonly Value[]): Outcome {
   const count = values.length;
   return {
     lane,
     spans: [{ first, last: first + count - 1 }],
+    block: blockOf(first, count),
     body: {
       kind: "readings",
       first,
@@ -59,7 +67,9 @@ export function readings(lane: Lane, first: number, values: readonly Value[]): O
 }
 
 export function loss(lane: Lane, spans: readonly Span[]): Outcome {
-  return { lane, spans, body: { kind: "loss", loss: { reason: "quota", fromUs: startUs, toUs: null } } };
+  const [first, last] = [spans[0]?.first ?? 1, spans.at(-1)?.last ?? 1];
+  const block = blockOf(first, last - first + 1);
+  return { lane, spans, block, body: { kind: "loss", loss: { reason: "quota", fromUs: startUs, toUs: null } } };
 }
 
 /** The body of a dead letter whose block begins at `first`. */

@@ -7,7 +7,7 @@ import { encodeLines, lineTexts } from "../../gateway/queue/lines.ts";
 import type { Outcome } from "../../gateway/queue/queue.ts";
 import { timeFormatter } from "../../gateway/queue/times.ts";
 import { timeUsMax } from "../../shared/limits.ts";
-import { deadLetter, type Line, laneOf, loss, readings, startUs } from "../fakes/outcomes.ts";
+import { blockOf, deadLetter, type Line, laneOf, loss, readings, startUs } from "../fakes/outcomes.ts";
 
 const schemaPath = new URL("../../gateway/queue/line.schema.json", import.meta.url);
 const schema = Compile(JSON.parse(readFileSync(schemaPath, "utf8")));
@@ -154,7 +154,7 @@ void describe("the lines of the queue", () => {
   void it("a dead letter carries the bytes as they came", () => {
     const bytes = Uint8Array.from({ length: 300 }, (_, i) => i);
     const body = deadLetter(3, 7, { reason: 'the block says "no"', codec: 7, bytes, repeated: true });
-    const [line] = linesOf({ lane, spans: [{ first: 5, last: 9 }], body });
+    const [line] = linesOf({ lane, spans: [{ first: 5, last: 9 }], block: blockOf(3, 7), body });
     assert.equal(line?.count, 5);
     assert.equal(line?.reason, 'the block says "no"');
     assert.deepEqual(new Uint8Array(Buffer.from(line?.payloadBase64 ?? "", "base64")), bytes);
@@ -163,7 +163,7 @@ void describe("the lines of the queue", () => {
   void it("a dead letter carries all that a replay needs", () => {
     for (const repeated of [true, false]) {
       const body = deadLetter(3, 7, { repeated });
-      const [line] = linesOf({ lane, spans: [{ first: 5, last: 9 }], body });
+      const [line] = linesOf({ lane, spans: [{ first: 5, last: 9 }], block: blockOf(3, 7), body });
       assert.ok(line !== undefined);
       const { blockFirst: first, blockCount: count, codec, rawBytes, payloadBase64 } = line;
       const bytes = Buffer.from(payloadBase64 ?? "", "base64");
