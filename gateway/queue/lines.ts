@@ -4,10 +4,10 @@
  * string joins (measured: 2.8 million lines a second on one core).
  */
 import type { Series } from "../../shared/block/columns.ts";
-import { Fault } from "../../shared/errors.ts";
-import { timeUsMax, timeUsMin } from "../../shared/limits.ts";
-import type { Value } from "../../shared/reading.ts";
+import type { LossRecord } from "../../shared/block/loss.ts";
+import type { Span } from "../../shared/ranges.ts";
 import type { Lane, Outcome } from "./queue.ts";
+import { isTime, type Row, rowReader } from "./rows.ts";
 import { timeFormatter } from "./times.ts";
 
 /** Text gathered before it is encoded: long ropes of strings are slow to flatten. */
@@ -48,8 +48,9 @@ export function* lineTexts(outcomes: Iterable<Outcome>): Generator<string> {
   for (const outcome of outcomes) {
     const { body } = outcome;
     if (body.kind === "readings") yield* readingLines(outcome, body, format);
-    else if (body.kind === "loss") yield* lossLines(outcome, body, format);
-    else yield* deadLetterLines(outcome, body);
+    else if (body.kind === "loss") {
+      for (const span of outcome.spans) yield `${lossText(outcome.lane, body.loss, span, format)}\n`;
+    } else yield* deadLetterLines(outcome, body);
   }
 }
 
@@ -57,41 +58,43 @@ type Body<K> = Extract<Outcome["body"], { kind: K }>;
 type Format = (timeUs: number) => string;
 
 function* readingLines(outcome: Outcome, body: Body<"readings">, format: Format): Generator<string> {
-  const { columns, clock, first } = body;
-  const head = `${headOf("reading", outcome.lane)},"seq":`;
-  const numbers = columns.series.map((series) => `${seriesPiece(series)},"value":`);
-  const repeated = body.repeated ? ',"repeated":true}\n' : "}\n";
-  const tail = `,"clock":"${clock.quality}"${repeated}`;
-  for (const span of outcome.spans) {
-    if (span.first < first || span.last > first + columns.count - 1) {
-      throw new Error(`the span ${span.first} to ${span.last} is not in the block at ${first}`);
-    }
-    for (let row = span.first - first; row <= span.last - first; row++) {
-      const index = columns.rowSeries[row] as number;
-      const series = columns.series[index] as Series;
-      const value = columns.values[row] as Value;
-      const given = columns.timesUs[row] as number;
-      // The clock's offset belongs to times that the agent stamped. A sum that no reading could have is no correction.
-      const shifted = series.stamped ? given + clock.offsetUs : given;
-      const timeUs = isTime(shifted) ? shifted : given;
-      if (!isTime(timeUs)) throw unwritable("a time outside 1970 to 2200");
-      const place = `${head}${first + row},"time":"${format(timeUs)}","timeUs":${timeUs}`;
-      const end = timeUs === shifted ? tail : `,"clock":"unsynced"${repeated}`;
-      if (value instanceof Uint8Array) yield `${place}${seriesPiece(series)},"valueBase64":"${base64(value)}"${end}`;
-      else yield `${place}${numbers[index]}${scalar(value)}${end}`;
-    }
+  const read = rowReader(body);
+  const write = readingWriter(outcome.lane, body, format, "}\n");
+  for (const { first, last } of outcome.spans) {
+    for (let seq = first; seq <= last; seq++) yield write(read(seq));
   }
 }
 
-function* lossLines(outcome: Outcome, body: Body<"loss">, format: Format): Generator<string> {
-  const { reason, fromUs, toUs } = body.loss;
+/**
+ * Writes the rows of one block as JSON objects.
+ * @param end what ends each: the brace, and whatever shall follow it
+ */
+export function readingWriter(
+  lane: Lane,
+  { columns, clock, repeated }: Pick<Body<"readings">, "columns" | "clock" | "repeated">,
+  format: Format,
+  end = "}",
+): (row: Row) => string {
+  const head = `${headOf("reading", lane)},"seq":`;
+  const pieces = columns.series.map(seriesPiece);
+  const numbers = pieces.map((piece) => `${piece},"value":`);
+  const tailOf = (quality: string) => `,"clock":"${quality}"${repeated ? ',"repeated":true' : ""}${end}`;
+  const [tail, unsyncedTail] = [tailOf(clock.quality), tailOf("unsynced")];
+  return (row) => {
+    const { index, value, timeUs } = row;
+    const place = `${head}${row.seq},"time":"${format(timeUs)}","timeUs":${timeUs}`;
+    const rest = row.clock === clock.quality ? tail : unsyncedTail;
+    if (value instanceof Uint8Array) return `${place}${pieces[index]},"valueBase64":"${base64(value)}"${rest}`;
+    return `${place}${numbers[index]}${scalar(value)}${rest}`;
+  };
+}
+
+/** The JSON object that names the lost seqs of one span. */
+export function lossText(lane: Lane, { reason, fromUs, toUs }: LossRecord, span: Span, format: Format): string {
   const bound = (name: string, timeUs: number | null) =>
     timeUs === null || !isTime(timeUs) ? "" : `,"${name}":"${format(timeUs)}","${name}Us":${timeUs}`;
-  for (const span of outcome.spans) {
-    const seqs = `,"firstSeq":${span.first},"lastSeq":${span.last},"count":${span.last - span.first + 1}`;
-    const times = `${bound("from", fromUs)}${bound("to", toUs)}`;
-    yield `${headOf("loss", outcome.lane)}${seqs},"reason":${JSON.stringify(reason)}${times}}\n`;
-  }
+  const times = `${bound("from", fromUs)}${bound("to", toUs)}`;
+  return `${headOf("loss", lane)}${seqsOf(span)},"reason":${JSON.stringify(reason)}${times}}`;
 }
 
 function* deadLetterLines(outcome: Outcome, body: Body<"dead-letter">): Generator<string> {
@@ -100,14 +103,17 @@ function* deadLetterLines(outcome: Outcome, body: Body<"dead-letter">): Generato
   const times = `"clock":"${clock.quality}","clockSegment":${clock.segment},"clockOffsetUs":${clock.offsetUs}`;
   const tail = `${block},${times}${repeated ? ',"repeated":true' : ""},"payloadBase64":"${base64(bytes)}"`;
   for (const span of outcome.spans) {
-    const seqs = `,"firstSeq":${span.first},"lastSeq":${span.last},"count":${span.last - span.first + 1}`;
-    yield `${headOf("dead-letter", outcome.lane)}${seqs},"reason":${JSON.stringify(reason)},${tail}}\n`;
+    yield `${headOf("dead-letter", outcome.lane)}${seqsOf(span)},"reason":${JSON.stringify(reason)},${tail}}\n`;
   }
 }
 
 function headOf(kind: string, { agent, stream, epoch }: Lane): string {
   const [agentText, streamText, epochText] = [agent, stream, epoch].map((text) => JSON.stringify(text));
   return `{"kind":"${kind}","agent":${agentText},"stream":${streamText},"epoch":${epochText}`;
+}
+
+function seqsOf({ first, last }: Span): string {
+  return `,"firstSeq":${first},"lastSeq":${last},"count":${last - first + 1}`;
 }
 
 function seriesPiece({ name, unit, labels, stamped }: Series): string {
@@ -120,20 +126,11 @@ function seriesPiece({ name, unit, labels, stamped }: Series): string {
 function scalar(value: number | string | boolean): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "boolean") return value ? "true" : "false";
-  // JSON has a minus zero although JSON.stringify does not write it, and it has no infinities.
+  // JSON has a minus zero although JSON.stringify does not write it.
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
-  if (!Number.isFinite(value)) throw unwritable("a value that is not finite");
   return String(value);
-}
-
-function isTime(timeUs: number): boolean {
-  return timeUs >= timeUsMin && timeUs <= timeUsMax && Number.isInteger(timeUs);
 }
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-function unwritable(why: string): Fault {
-  return new Fault("bad-input", { what: "a reading cannot be written to the queue", why: `it has ${why}` });
 }
