@@ -1,0 +1,216 @@
+/**
+ * The Kafka queue: the queue contract over one or more shards of a cluster. A lane belongs to the shard of its agent, so
+ * each lane's records, position and order are one shard's; a step that concerns several shards is one transaction in
+ * each, and whoever tries it again after a failure finds out from the positions which of them landed (I5).
+ */
+import { crc32 } from "node:zlib";
+import type { Logger } from "pino";
+import { backoffMs } from "../../../shared/backoff.ts";
+import { type Env, hex } from "../../../shared/env.ts";
+import { Fault } from "../../../shared/errors.ts";
+import type { LanePosition, Outcome, Queue } from "../queue.ts";
+import type { KafkaCluster } from "./cluster.ts";
+import type { RecordFormat } from "./format.ts";
+import type { QueueRecord } from "./position-records.ts";
+import { openShard, type Shard } from "./shard.ts";
+import { troubleFault } from "./trouble.ts";
+
+export interface KafkaQueueOptions {
+  readonly cluster: KafkaCluster;
+  readonly env: Env;
+  readonly log: Logger;
+  readonly format: RecordFormat;
+  /** Tells queues on one cluster apart; part of the transactional ids. */
+  readonly namespace: string;
+  readonly positionsTopic: string;
+  readonly settleMs: number;
+  /** The group that this gateway knows; null where it knows none, and a queue may be made. */
+  readonly groupId: string | null;
+  /** Stops the opening, which otherwise waits for the cluster as long as it takes. */
+  readonly signal?: AbortSignal;
+}
+
+/** Steps whose release is pending, by the transactions that they ended with. */
+interface Step {
+  readonly step: number;
+  /** By shard. */
+  readonly ts: readonly number[];
+}
+
+/**
+ * Opens the queue, and makes it in an empty positions topic. Waits while the cluster is away.
+ * @throws Fault where the positions are damaged, or belong to another queue
+ */
+export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
+  const { cluster, env, log, namespace, positionsTopic } = options;
+  const shardCount = await patiently(options, async () => {
+    const info = (await cluster.topics()).get(positionsTopic);
+    if (info !== undefined) return info.partitions;
+    throw new Fault("config", {
+      what: `the topic ${positionsTopic} is not there`,
+      remedy: "create it with one partition for each shard and cleanup.policy=compact",
+    });
+  });
+  const owner = hex(env.randomBytes(8));
+  const listeners = new Set<() => void>();
+  const shards: Shard[] = [];
+  let identity: QueueRecord | undefined;
+  /** What each shard had when its generation began: steps count from there. */
+  let generation = 0;
+  let committed = 0;
+  let released = 0;
+  let steps: Step[] = [];
+  let generations: number[] = [];
+
+  const now = (): number[] => shards.map((shard) => shard.progress().t);
+
+  function onProgress(): void {
+    const found = shards.map((shard) => shard.progress().generation);
+    if (found.some((one, at) => one !== generations[at])) {
+      generations = found;
+      generation++;
+      committed = 0;
+      released = -1;
+      steps = [{ step: 0, ts: now() }];
+    }
+    const isReleased = ({ ts }: Step): boolean => ts.every((t, at) => t <= (shards[at] as Shard).progress().releasedT);
+    while (steps[0] !== undefined && isReleased(steps[0])) released = (steps.shift() as Step).step;
+    for (const listener of listeners) listener();
+  }
+
+  /**
+   * The group id goes out to every agent, so a new queue counts as made once nothing can take its first record back: a
+   * cluster that lost it would look like another one.
+   */
+  async function untilReleased(): Promise<void> {
+    if (released >= 0) return;
+    log.info({ settleMs: options.settleMs }, "a new queue is being made: waiting until its first record is settled");
+    const waited = Promise.withResolvers<void>();
+    const look = (): void => void (released >= 0 && waited.resolve());
+    listeners.add(look);
+    options.signal?.addEventListener("abort", () => waited.resolve(), { once: true });
+    await waited.promise;
+    listeners.delete(look);
+    if (options.signal?.aborted === true) throw new Fault("closed", { what: "the queue is closed", retryable: true });
+  }
+
+  function queueOf(found: QueueRecord | undefined): QueueRecord | undefined {
+    const { groupId } = options;
+    if (found === undefined) {
+      if (groupId !== null) {
+        throw new Fault("damaged", {
+          what: `the topic ${positionsTopic} does not hold the queue of group ${groupId}`,
+          why: "it is empty, as after it was deleted and made again, or this is another cluster",
+          remedy:
+            "check queue.kafka.brokers; where the topic was lost, run `holdfast-gateway positions rebuild`; to begin a " +
+            "new queue, remove group.id from the state folder, and run `holdfast-agent move` on each agent",
+        });
+      }
+      const newId = (): string => hex(env.randomBytes(16));
+      identity = { queueId: newId(), groupId: newId(), namespace, shards: shardCount };
+      return identity;
+    }
+    identity = found;
+    if (found.shards !== shardCount || found.namespace !== namespace) {
+      throw new Fault("config", {
+        what: `the topic ${positionsTopic} belongs to namespace ${found.namespace} with ${found.shards} shards`,
+        why: `the configuration says namespace ${namespace}, and the topic has ${shardCount} partitions`,
+        remedy: "both are fixed when the queue is made: put them back as they were",
+      });
+    }
+    return undefined;
+  }
+
+  for (let shard = 0; shard < shardCount; shard++) {
+    const queue = shard === 0 ? queueOf : () => undefined;
+    const one = openShard({ ...options, shard, owner, queue, onProgress });
+    shards.push(one);
+  }
+  try {
+    for (const shard of shards) await patiently(options, () => shard.start());
+    if (options.groupId === null) await untilReleased();
+  } catch (error) {
+    await Promise.all(shards.map((shard) => shard.close()));
+    throw error;
+  }
+  const { queueId, groupId } = identity as unknown as QueueRecord;
+  log.info({ namespace, shards: shardCount, queue: queueId }, "the Kafka queue is open");
+  const shardOf = (agent: string): number => crc32(agent) % shardCount;
+  let closed = false;
+
+  function refuseClosed(): void {
+    if (closed) throw new Fault("closed", { what: "the queue is closed", retryable: true });
+  }
+
+  /** Runs a step on each shard that it concerns; it has landed when all have. */
+  async function onShards(concerned: readonly number[], step: (at: number) => Promise<void>): Promise<void> {
+    refuseClosed();
+    const results = await Promise.allSettled(concerned.map(step));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+    steps.push({ step: ++committed, ts: now() });
+    onProgress();
+  }
+
+  // Opening is generation 0, whatever the shards went through until all of them ran.
+  onProgress();
+  const opened = generation;
+  return {
+    queueId,
+    groupId,
+    progress: () => ({ generation: generation - opened, committed, released }),
+    onProgress: (listener) => void listeners.add(listener),
+    *positions() {
+      refuseClosed();
+      for (const shard of shards) yield* shard.positions();
+    },
+    forwarded(lane) {
+      refuseClosed();
+      return (shards[shardOf(lane.agent)] as Shard).forwarded(lane);
+    },
+    *floors() {
+      refuseClosed();
+      for (const shard of shards) yield* shard.floors();
+    },
+    async commit(outcomes, positions) {
+      const parts = new Map<number, { outcomes: Outcome[]; positions: LanePosition[] }>();
+      const partOf = (agent: string) => {
+        const at = shardOf(agent);
+        const part = parts.get(at) ?? { outcomes: [], positions: [] };
+        parts.set(at, part);
+        return part;
+      };
+      for (const outcome of outcomes) partOf(outcome.lane.agent).outcomes.push(outcome);
+      for (const position of positions) partOf(position.lane.agent).positions.push(position);
+      const seen = shards.map((shard) => shard.progress().generation);
+      await onShards([...parts.keys()], (at) => {
+        const part = parts.get(at) as { outcomes: Outcome[]; positions: LanePosition[] };
+        return (shards[at] as Shard).commit(part.outcomes, part.positions, seen[at] as number);
+      });
+    },
+    forget: (floor, lanes) => onShards([shardOf(floor.agent)], (at) => (shards[at] as Shard).forget(floor, lanes)),
+    async close() {
+      closed = true;
+      await Promise.all(shards.map((shard) => shard.close()));
+    },
+  };
+}
+
+/** Tries until it works, or until trying again cannot help. */
+async function patiently<T>(
+  { env, log, signal, positionsTopic }: KafkaQueueOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (caught) {
+      const error = troubleFault(caught, positionsTopic);
+      if (!(error instanceof Fault) || !error.retryable || signal?.aborted === true) throw error;
+      log.warn({ err: error }, "the Kafka queue cannot be opened yet; trying again");
+      await new Promise<void>((resolve) => {
+        env.after(backoffMs(attempt, env.random()), resolve);
+        signal?.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * When a shard's transactions can no longer be taken back (KAFKA: `forwarded` is released only at a new base). A
+ * checkpoint notes where everything stands; after the settle time, with the same leaders, it must all stand there still.
+ */
+import { crc32 } from "node:zlib";
+import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "./cluster.ts";
+import type { RecordFormat } from "./format.ts";
+import { decodePosition, type LaneRecord, laneText } from "./position-records.ts";
+import type { Entry } from "./scan.ts";
+
+export interface Anchor extends Place {
+  readonly topicId: string;
+  readonly leaderEpoch: number;
+  /** The offset behind the last visible record: where a scan begins once this is the base. */
+  readonly end: number;
+  /** That record; null where none was visible since the base. */
+  readonly last: { readonly offset: number; readonly print: number } | null;
+}
+
+export interface Checkpoint {
+  readonly takenMs: number;
+  /** The latest transaction at that time. */
+  readonly t: number;
+  readonly anchors: readonly Anchor[];
+  readonly positions: { readonly from: number; readonly end: number; readonly leaderEpoch: number };
+  readonly lanes: ReadonlyMap<string, LaneRecord>;
+}
+
+/** `moved`: a partition has a new leader, so the settle time begins again. `lost`: something is gone. */
+export type Verdict = "stands" | "moved" | "lost";
+
+export interface ReleaseOptions {
+  readonly cluster: KafkaCluster;
+  readonly format: RecordFormat;
+  readonly namespace: string;
+  readonly shard: number;
+  readonly positions: Place;
+}
+
+/** Reading on is cheaper than many single reads up to about so many records for each. */
+const recordsPerEntry = 64;
+
+/**
+ * Notes where everything stands; only between two transactions.
+ * @param ends by topic and partition the offset from which on the last visible record is looked for
+ */
+export async function takeCheckpoint(
+  { cluster, positions }: ReleaseOptions,
+  topics: ReadonlyMap<string, TopicInfo>,
+  ends: (place: Place) => number,
+  state: { takenMs: number; t: number; positionsFrom: number; lanes: ReadonlyMap<string, LaneRecord> },
+): Promise<Checkpoint> {
+  const { takenMs, t, positionsFrom, lanes } = state;
+  const own = await cluster.watermarks(positions);
+  const anchors: Anchor[] = [];
+  for (const [topic, { id, partitions }] of topics) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const place = { topic, partition };
+      const { stable, low, leaderEpoch } = await cluster.watermarks(place);
+      const from = Math.max(ends(place), low);
+      const last = await lastVisible(cluster, place, from, stable);
+      const end = last === null ? from : last.offset + 1;
+      anchors.push({ ...place, topicId: id, leaderEpoch, end, last });
+    }
+  }
+  return {
+    takenMs,
+    t,
+    anchors,
+    positions: { from: positionsFrom, end: own.stable, leaderEpoch: own.leaderEpoch },
+    lanes: new Map(lanes),
+  };
+}
+
+/** The last committed record below `stable`; control records take offsets, so the way back may be longer than one. */
+async function lastVisible(cluster: KafkaCluster, place: Place, from: number, stable: number): Promise<Anchor["last"]> {
+  let last: Anchor["last"] = null;
+  for (let back = 16; last === null && from < stable; back *= 16) {
+    const start = Math.max(from, stable - back);
+    await cluster.read(place, start, stable, (record) => {
+      last = { offset: record.offset, print: printOf(record) };
+    });
+    if (start === from) break;
+  }
+  return last;
+}
+
+/**
+ * Looks whether everything of a checkpoint stands where it stood.
+ * @param entries of all transactions that are not released; those behind the checkpoint are not looked at
+ * @param baseT the latest transaction that is released
+ */
+export async function verifyCheckpoint(
+  options: ReleaseOptions,
+  checkpoint: Checkpoint,
+  entries: readonly Entry[],
+  baseT: number,
+): Promise<Verdict> {
+  const topics = await options.cluster.topics();
+  for (const anchor of checkpoint.anchors) {
+    if (topics.get(anchor.topic)?.id !== anchor.topicId) return "lost";
+    const own = entries.filter(({ topic, partition, t }) => {
+      return topic === anchor.topic && partition === anchor.partition && t <= checkpoint.t;
+    });
+    if (!(await stands(options, anchor, own))) return "lost";
+  }
+  if (!(await positionsStand(options, checkpoint, baseT))) return "lost";
+  // Last, so that whatever was read was read from the leader of the checkpoint.
+  const own = await options.cluster.watermarks(options.positions);
+  if (own.leaderEpoch !== checkpoint.positions.leaderEpoch) return "moved";
+  for (const anchor of checkpoint.anchors) {
+    if ((await options.cluster.watermarks(anchor)).leaderEpoch !== anchor.leaderEpoch) return "moved";
+  }
+  return "stands";
+}
+
+async function stands(options: ReleaseOptions, anchor: Anchor, entries: readonly Entry[]): Promise<boolean> {
+  const { low } = await options.cluster.watermarks(anchor);
+  const wanted = new Map<number, (record: StoredRecord) => boolean>();
+  for (const { offset, t } of entries) wanted.set(offset, (record) => isOwn(options, record, t));
+  // The anchor may be one of the entries; the print says more.
+  if (anchor.last !== null) wanted.set(anchor.last.offset, (record) => printOf(record) === anchor.last?.print);
+  // What retention has taken since cannot be looked at any more; it was there when it was written.
+  const offsets = [...wanted.keys()].filter((offset) => offset >= low).sort((a, b) => a - b);
+  const [first, last] = [offsets[0], offsets.at(-1)];
+  if (first === undefined || last === undefined) return true;
+  const holds = new Set<number>();
+  const look = (record: StoredRecord): void => {
+    if (wanted.get(record.offset)?.(record) === true) holds.add(record.offset);
+  };
+  if (last - first <= recordsPerEntry * offsets.length)
+    await readWithin(options.cluster, anchor, first, last + 1, look);
+  else for (const offset of offsets) await readWithin(options.cluster, anchor, offset, offset + 1, look);
+  return holds.size === offsets.length;
+}
+
+/** Reads what is there of a span: after a loss the partition may end before it. */
+async function readWithin(
+  cluster: KafkaCluster,
+  place: Place,
+  from: number,
+  end: number,
+  onRecord: (record: StoredRecord) => void,
+): Promise<void> {
+  const { stable } = await cluster.watermarks(place);
+  if (from < Math.min(end, stable)) await cluster.read(place, from, Math.min(end, stable), onRecord);
+}
+
+function isOwn({ format, namespace, shard }: ReleaseOptions, record: StoredRecord, t: number): boolean {
+  const name = format.nameOf(record.headers);
+  return name !== undefined && name.t === t && name.shard === shard && name.namespace === namespace;
+}
+
+/** The newest record of each lane that was written since the base must be there. */
+async function positionsStand(options: ReleaseOptions, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
+  const newest = new Map<string, number>();
+  const { from, end } = checkpoint.positions;
+  await readWithin(options.cluster, options.positions, from, end, (record) => {
+    const position = decodePosition(record);
+    if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
+  });
+  return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT || (newest.get(key) ?? 0) >= t);
+}
+
+function printOf({ timestampMs, key, value, headers }: StoredRecord): number {
+  let print = crc32(`${timestampMs}`);
+  for (const part of [key, value]) print = part === null ? crc32("null", print) : crc32(part, print);
+  for (const [name, content] of headers) print = crc32(content, crc32(name, print));
+  return print;
+}

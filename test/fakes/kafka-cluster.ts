@@ -1,0 +1,277 @@
+/**
+ * A Kafka cluster in memory, as far as the queue can tell: partitions are logs of records and markers, a record's fate is
+ * decided by the next marker of its producer in its partition, a coordinator fences by epochs. It times out with and
+ * without having done the thing, and a power cut takes the ends of its logs along, markers included (all seen on real
+ * brokers; /docs/design.md).
+ */
+import {
+  ClusterError,
+  type KafkaCluster,
+  type KafkaRecord,
+  type Place,
+  type StoredRecord,
+  type TopicInfo,
+  type TransactionalProducer,
+  type TransactionState,
+} from "../../gateway/queue/kafka/cluster.ts";
+
+type Item =
+  | { readonly kind: "record"; readonly pid: string; readonly record: StoredRecord; readonly atMs: number }
+  | { readonly kind: "marker"; readonly pid: string; readonly isCommit: boolean; readonly atMs: number };
+
+interface Log {
+  low: number;
+  items: Item[];
+  leaderEpoch: number;
+  /** The highest epoch of each producer whose marker stands here. */
+  readonly epochs: Map<string, number>;
+}
+
+interface Coordinated {
+  epoch: number;
+  state: TransactionState | "committing" | "aborting";
+  begunMs: number;
+  readonly places: Set<string>;
+}
+
+/** What happens to a call that ends a transaction. */
+export type EndFault = "request lost" | "answer lost" | "markers late";
+
+export interface FakeClusterOptions {
+  readonly topics: Readonly<Record<string, number>>;
+  nowMs(): number;
+  /** Asked at each commit and abort; undefined lets it pass. */
+  readonly fault?: () => EndFault | undefined;
+  /** Awaited in each call. */
+  readonly pause?: () => Promise<void>;
+  readonly transactionTimeoutMs?: number;
+  readonly recordBytesMax?: number;
+  /** Told of what happens inside. */
+  readonly tell?: (line: string) => void;
+}
+
+export interface FakeCluster {
+  connect(): KafkaCluster;
+  setAway(isAway: boolean): void;
+  /** Every item of a partition, for tests that look behind the scenes. */
+  committed(place: Place): StoredRecord[];
+  /** Aborts what is open too long, and writes markers that are late. */
+  tick(): void;
+  /**
+   * The machines lose power: of each log `cut(length)` tells how many of its latest items are gone, of those younger
+   * than `settledMs`. Every partition gets a new leader epoch.
+   */
+  powerCut(settledMs: number, cut: (young: number) => number): void;
+  /** Deletes a topic and makes it anew. */
+  recreate(topic: string): void;
+  deleteBefore(place: Place, offset: number): void;
+  /** Writes a record without a transaction, as another program does. */
+  write(place: Place, record: Pick<StoredRecord, "key" | "value">): void;
+}
+
+export function fakeCluster(options: FakeClusterOptions): FakeCluster {
+  const { nowMs, tell = () => {} } = options;
+  const pause = options.pause ?? (() => Promise.resolve());
+  const logs = new Map<string, Log>();
+  const topics = new Map<string, TopicInfo>();
+  const coordinator = new Map<string, Coordinated>();
+  let made = 0;
+  let isAway = false;
+
+  function make(topic: string, partitions: number): void {
+    topics.set(topic, { id: `topic-${++made}`, partitions });
+    for (let partition = 0; partition < partitions; partition++) {
+      logs.set(`${topic}/${partition}`, { low: 0, items: [], leaderEpoch: 0, epochs: new Map() });
+    }
+  }
+  for (const [topic, partitions] of Object.entries(options.topics)) make(topic, partitions);
+
+  async function answer<T>(work: () => T): Promise<T> {
+    await pause();
+    if (isAway) throw new ClusterError("away", "no broker answers");
+    return work();
+  }
+
+  function logOf({ topic, partition }: Place): Log {
+    const log = logs.get(`${topic}/${partition}`);
+    if (log === undefined) throw new ClusterError("refused", `unknown topic ${topic}`, { topic, partition });
+    return log;
+  }
+
+  /** The fate of each item: true committed, false aborted, undefined undecided; markers are null. */
+  function fatesOf({ items }: Log): (boolean | null | undefined)[] {
+    const decided = new Map<string, boolean>();
+    const fates: (boolean | null | undefined)[] = [];
+    for (let at = items.length - 1; at >= 0; at--) {
+      const item = items[at] as Item;
+      if (item.kind === "marker") decided.set(item.pid, item.isCommit);
+      fates[at] = item.kind === "marker" ? null : item.pid === "" ? true : decided.get(item.pid);
+    }
+    return fates;
+  }
+
+  function stableOf(log: Log): number {
+    const undecided = fatesOf(log).indexOf(undefined);
+    return log.low + (undecided < 0 ? log.items.length : undecided);
+  }
+
+  function coordinated(id: string): Coordinated {
+    let found = coordinator.get(id);
+    if (found === undefined) {
+      found = { epoch: 0, state: "none", begunMs: 0, places: new Set() };
+      coordinator.set(id, found);
+    }
+    return found;
+  }
+
+  function finish(id: string, markersMax = Number.POSITIVE_INFINITY): void {
+    const known = coordinated(id);
+    if (known.state !== "committing" && known.state !== "aborting") return;
+    const isCommit = known.state === "committing";
+    for (const key of [...known.places].slice(0, markersMax)) {
+      const log = logs.get(key);
+      log?.items.push({ kind: "marker", pid: id, isCommit, atMs: nowMs() });
+      log?.epochs.set(id, Math.max(known.epoch, log.epochs.get(id) ?? 0));
+      known.places.delete(key);
+      tell(`${id}:${known.epoch} ${isCommit ? "commit" : "abort"} marker in ${key}`);
+    }
+    if (known.places.size === 0) known.state = isCommit ? "committed" : "aborted";
+  }
+
+  function producer(id: string): TransactionalProducer {
+    let epoch = -1;
+
+    function fence(): Coordinated {
+      const known = coordinated(id);
+      if (epoch !== known.epoch) throw new ClusterError("fenced", `producer ${id} is fenced`);
+      return known;
+    }
+
+    function end(isCommit: boolean): Promise<void> {
+      return answer(() => {
+        const known = fence();
+        const ending = isCommit ? "committing" : "aborting";
+        const done = isCommit ? "committed" : "aborted";
+        // The same call again, after its answer was lost.
+        if (known.state === done || known.state === ending) return finish(id);
+        if (known.state !== "open") throw new ClusterError("restart", `no transaction of ${id} is open`);
+        const fault = options.fault?.();
+        if (fault === "request lost") throw new ClusterError("retry", "no answer");
+        known.state = ending;
+        if (fault === "markers late") finish(id, 1);
+        else finish(id);
+        if (fault !== undefined) throw new ClusterError("retry", "no answer");
+      });
+    }
+
+    return {
+      init: () =>
+        answer(() => {
+          const known = coordinated(id);
+          if (known.state === "open") known.state = "aborting";
+          finish(id);
+          epoch = ++known.epoch;
+          tell(`${id}:${epoch} init`);
+        }),
+      send: (records: Iterable<KafkaRecord>) =>
+        answer(() => {
+          const ends = new Map<string, Place & { offset: number }>();
+          for (const record of records) {
+            const known = fence();
+            if (known.state === "committing" || known.state === "aborting") finish(id);
+            if (known.state !== "open") {
+              known.state = "open";
+              known.begunMs = nowMs();
+            }
+            const { topic, partition, value } = record;
+            const log = logOf(record);
+            if (epoch < (log.epochs.get(id) ?? 0)) throw new ClusterError("fenced", `producer ${id} is fenced`);
+            if ((value?.length ?? 0) > (options.recordBytesMax ?? Number.POSITIVE_INFINITY)) {
+              throw new ClusterError("too-large", "the record is too large", { topic, partition });
+            }
+            known.places.add(`${topic}/${partition}`);
+            const offset = log.low + log.items.length;
+            const timestampMs = record.timestampMs ?? nowMs();
+            log.items.push({ kind: "record", pid: id, record: { ...record, offset, timestampMs }, atMs: nowMs() });
+            ends.set(`${topic}/${partition}`, { topic, partition, offset });
+          }
+          tell(`${id}:${epoch} sent up to ${[...ends].map(([key, { offset }]) => `${key}@${offset}`).join(" ")}`);
+          return [...ends.values()];
+        }),
+      commit: () => end(true),
+      abort: () => end(false),
+      close: async () => {},
+    };
+  }
+
+  function readCommitted(place: Place, from: number, end: number): StoredRecord[] {
+    const log = logOf(place);
+    const fates = fatesOf(log);
+    return log.items.flatMap((item, at) => {
+      const offset = log.low + at;
+      return item.kind === "record" && fates[at] === true && offset >= from && offset < end ? [item.record] : [];
+    });
+  }
+
+  const cluster: KafkaCluster = {
+    clusterId: () => answer(() => "fake-cluster"),
+    topics: () => answer(() => new Map(topics)),
+    watermarks: (place) =>
+      answer(() => {
+        const log = logOf(place);
+        const { low, items, leaderEpoch } = log;
+        return { low, stable: stableOf(log), high: low + items.length, leaderEpoch };
+      }),
+    transactionState: (id) =>
+      answer((): TransactionState => {
+        const { state } = coordinated(id);
+        return state === "committing" ? "committed" : state === "aborting" ? "aborted" : state;
+      }),
+    producer,
+    read: (place, from, end, onRecord) =>
+      answer(() => {
+        if (end > stableOf(logOf(place))) throw new ClusterError("away", "the end was not reached", place);
+        for (const record of readCommitted(place, from, end)) onRecord(record);
+      }),
+    close: async () => {},
+  };
+
+  return {
+    connect: () => cluster,
+    setAway(away) {
+      isAway = away;
+    },
+    committed: (place) => readCommitted(place, 0, stableOf(logOf(place))),
+    tick() {
+      for (const [id, known] of coordinator) {
+        if (known.state === "open" && nowMs() - known.begunMs > (options.transactionTimeoutMs ?? 60_000)) {
+          known.state = "aborting";
+          known.epoch++;
+        }
+        finish(id);
+      }
+    },
+    powerCut(settledMs, cut) {
+      for (const [key, log] of logs) {
+        const young = log.items.filter(({ atMs }) => atMs > nowMs() - settledMs).length;
+        const gone = log.items.splice(log.items.length - Math.min(young, cut(young)));
+        if (gone.length > 0) tell(`${key} loses ${gone.length} items from ${log.low + log.items.length} on`);
+        log.leaderEpoch++;
+        log.epochs.clear();
+      }
+    },
+    recreate(topic) {
+      make(topic, (topics.get(topic) as TopicInfo).partitions);
+    },
+    deleteBefore(place, offset) {
+      const log = logOf(place);
+      log.items.splice(0, offset - log.low);
+      log.low = offset;
+    },
+    write(place, { key, value }) {
+      const log = logOf(place);
+      const record = { ...place, key, value, headers: [], timestampMs: nowMs(), offset: log.low + log.items.length };
+      log.items.push({ kind: "record", pid: "", record, atMs: nowMs() });
+    },
+  };
+}

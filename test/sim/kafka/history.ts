@@ -1,0 +1,215 @@
+/**
+ * One random history of the Kafka queue: the shipped forwarder and queue over a cluster in memory that fences, aborts,
+ * answers late or never, and loses the ends of its logs; minutes of faults, a calm, and the audit. README.md tells more.
+ */
+import { crc32 } from "node:zlib";
+import pino from "pino";
+import { type Forwarder, startForwarder } from "../../../gateway/forwarder/forwarder.ts";
+import { openKafkaQueue } from "../../../gateway/queue/kafka/kafka.ts";
+import { Fault, messageOf } from "../../../shared/errors.ts";
+import { type AgentLane, agentLane, synced } from "../../fakes/agent-lane.ts";
+import { readings } from "../../fakes/counted-blocks.ts";
+import { type EndFault, fakeCluster } from "../../fakes/kafka-cluster.ts";
+import { createClock, type Life, newLife } from "../clock.ts";
+import { seededDice } from "../dice.ts";
+import { newMachine, processEnv } from "../env.ts";
+import { countedFormat, dataTopic, lossTopic } from "./counted-format.ts";
+import { lightJournal } from "./light-journal.ts";
+
+export interface HistoryResult {
+  readonly seed: number;
+  readonly findings: readonly { readonly kind: string; readonly text: string }[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly events: number;
+  readonly fingerprint: number;
+}
+
+const secondMs = 1_000;
+const minuteMs = 60_000;
+const faultsMs = 10 * minuteMs;
+const calmMs = 40 * minuteMs;
+const settleMs = 8_000;
+const namespace = "holdfast";
+const positionsTopic = "positions";
+
+export async function runHistory(seed: number, trace: (line: string) => void = () => {}): Promise<HistoryResult> {
+  const dice = seededDice(seed);
+  const clock = createClock();
+  const counts = new Map<string, number>();
+  const findings: { kind: string; text: string }[] = [];
+  const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
+  const say = (line: string): void => trace(`${(clock.nowMs() / secondMs).toFixed(3)} ${line}`);
+  const find = (kind: string, text: string): void => {
+    findings.push({ kind, text });
+    say(`FINDING ${kind} ${text}`);
+  };
+  const [shards, partitions] = [dice.pick([1, 1, 2]), dice.pick([1, 2, 3])];
+  const [failsAt, latencyMs] = [dice.pick([0, 0.02, 0.1]), dice.pick([5, 50, 400])];
+  let calm = false;
+
+  const cluster = fakeCluster({
+    topics: { [dataTopic]: partitions, [lossTopic]: 1, [positionsTopic]: shards },
+    nowMs: clock.nowMs,
+    fault(): EndFault | undefined {
+      if (calm || !dice.chance(failsAt)) return undefined;
+      const fault = dice.pick(["request lost", "answer lost", "markers late"] as const);
+      count(`end of a transaction: ${fault}`);
+      return fault;
+    },
+    pause: () => new Promise((resolve) => void clock.after(dice.wait(latencyMs), null, resolve)),
+    transactionTimeoutMs: minuteMs,
+    tell: (line) => say(`   kafka ${line}`),
+  });
+  const journal = lightJournal();
+  const log = pino(
+    { level: "warn", base: null, timestamp: false },
+    { write: (line) => say(`   log ${line.slice(0, 200).trim()}`) },
+  );
+  const lanes: AgentLane[] = ["pump-1", "pump-2", "well-3"].map((agent, at) => agentLane({ agent, store: at + 1 }));
+  let groupId: string | null = null;
+  const gateways: { life: Life; forwarder: Forwarder | undefined }[] = [];
+
+  function startGateway(): void {
+    const life = newLife();
+    const gateway: (typeof gateways)[number] = { life, forwarder: undefined };
+    gateways.push(gateway);
+    const name = `gateway ${gateways.length}`;
+    const end = (why: string): void => {
+      if (!life.alive) return;
+      life.alive = false;
+      say(`${name} ends: ${why}`);
+      clock.after(dice.wait(10 * secondMs), null, startGateway);
+    };
+    const guard = (action: () => void) => () => {
+      try {
+        action();
+      } catch (error) {
+        find("FAILED", String((error as Error).stack));
+      }
+    };
+    const env = processEnv(clock, newMachine(dice.split()), life, dice.split(), guard);
+    say(`${name} starts`);
+    const format = countedFormat(namespace, (agent) => crc32(agent) % shards, partitions);
+    openKafkaQueue({ cluster: cluster.connect(), env, log, format, namespace, positionsTopic, settleMs, groupId })
+      .then((queue) => {
+        if (!life.alive) return;
+        say(`${name} has its queue`);
+        groupId = queue.groupId;
+        gateway.forwarder = startForwarder({ journal, queue, env, log, onStopped: (fault) => end(fault.message) });
+      })
+      .catch((error: unknown) => {
+        if (!life.alive) return;
+        if (!(error instanceof Fault)) find("FAILED", String((error as Error).stack ?? messageOf(error)));
+        end(messageOf(error));
+      });
+  }
+
+  const running = (): typeof gateways => gateways.filter(({ life }) => life.alive);
+  const faults: Record<string, () => boolean> = {
+    kill() {
+      const alive = running();
+      if (alive.length === 0) return false;
+      dice.pick(alive).life.alive = false;
+      if (running().length === 0) clock.after(dice.wait(5 * secondMs), null, startGateway);
+      return true;
+    },
+    zombie() {
+      const [one] = running();
+      if (one === undefined) return false;
+      one.life.stalledUntilMs = clock.nowMs() + dice.wait(dice.pick([5 * secondMs, 90 * secondMs]));
+      if (dice.chance(0.7)) clock.after(dice.wait(2 * secondMs), null, startGateway);
+      return true;
+    },
+    away() {
+      cluster.setAway(true);
+      clock.after(dice.wait(dice.pick([3 * secondMs, 60 * secondMs])), null, () => cluster.setAway(false));
+      return true;
+    },
+    "power cut"() {
+      cluster.powerCut(settleMs, (young) => (dice.chance(0.5) ? dice.below(Math.min(young, 6) + 1) : 0));
+      cluster.setAway(true);
+      clock.after(dice.wait(3 * secondMs), null, () => cluster.setAway(false));
+      return true;
+    },
+    "journal lost"() {
+      journal.lose();
+      return true;
+    },
+  };
+  const weights: Record<string, number> = { kill: 4, zombie: 1, away: 2, "power cut": 3, "journal lost": 0.5 };
+  const enabled = Object.keys(faults).filter(() => dice.chance(0.6));
+
+  function load(): void {
+    clock.after(dice.wait(700), null, () => {
+      if (calm) return;
+      const lane = dice.pick(lanes);
+      const block = dice.chance(0.1) ? lane.loss(1 + dice.below(2)) : readings(lane, 1 + dice.below(3));
+      const { storeId, run } = lane.record;
+      journal.add({ lane: lane.lane, storeId, run, clock: synced, block });
+      count("block");
+      load();
+    });
+  }
+
+  function strike(): void {
+    clock.after(dice.wait(20 * secondMs), null, () => {
+      if (calm) return;
+      let at = dice.next() * enabled.reduce((sum, name) => sum + (weights[name] as number), 0);
+      const name = enabled.find((one) => (at -= weights[one] as number) < 0);
+      if (name !== undefined) {
+        say(`FAULT ${name}`);
+        if (faults[name]?.() === true) count(`fault: ${name}`);
+      }
+      strike();
+    });
+  }
+
+  function tick(): void {
+    cluster.tick();
+    clock.after(dice.wait(secondMs), null, tick);
+  }
+
+  startGateway();
+  load();
+  strike();
+  tick();
+  await clock.run(faultsMs);
+  calm = true;
+  say("--- calm ---");
+  cluster.setAway(false);
+  // The one that came last goes on; a zombie that woke now would take the shard over, and somebody would restart it.
+  for (const gateway of running().slice(0, -1)) gateway.life.alive = false;
+  for (const { life } of running()) life.stalledUntilMs = 0;
+  if (running().length === 0) startGateway();
+  for (let untilMs = faultsMs; untilMs < faultsMs + calmMs && journal.waiting() > 0; ) {
+    untilMs += minuteMs;
+    await clock.run(untilMs);
+  }
+  audit();
+  for (const gateway of running()) gateway.life.alive = false;
+  return { seed, findings, counts, events: clock.events(), fingerprint: clock.fingerprint() };
+
+  function audit(): void {
+    if (journal.waiting() > 0) find("STUCK", `${journal.waiting()} blocks wait for ever`);
+    const format = countedFormat(namespace, () => 0, partitions);
+    const seen = new Map<string, number>();
+    for (const [topic, partitionCount] of [[dataTopic, partitions] as const, [lossTopic, 1] as const]) {
+      for (let partition = 0; partition < partitionCount; partition++) {
+        for (const { headers, offset } of cluster.committed({ topic, partition })) {
+          const name = format.nameOf(headers);
+          if (name === undefined) continue;
+          const key = `${name.lane.agent} ${name.first}`;
+          seen.set(key, (seen.get(key) ?? 0) + 1);
+          say(`   queue ${topic}/${partition}@${offset} ${key} t ${name.t}`);
+        }
+      }
+    }
+    for (const lane of lanes) {
+      for (let seq = 1; seq <= lane.newest(); seq++) {
+        const times = seen.get(`${lane.lane.agent} ${seq}`) ?? 0;
+        if (times > 1) find("DOUBLE", `${lane.lane.agent} ${seq} stands ${times} times in the topics`);
+        if (times === 0) find("HOLE", `${lane.lane.agent} ${seq} stands nowhere`);
+      }
+    }
+  }
+}

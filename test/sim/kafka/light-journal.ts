@@ -1,0 +1,67 @@
+/** A journal in a list: what the forwarder needs, fast enough for thousands of histories, and what its owner knows. */
+import type { Journal, JournalEntry } from "../../../gateway/journal/journal.ts";
+import type { LanePosition } from "../../../gateway/queue/queue.ts";
+import { lastOf } from "../../../shared/block/block.ts";
+import { covers, type Ranges, union } from "../../../shared/ranges.ts";
+
+type ForwarderJournal = Pick<Journal, "journalId" | "read" | "onAdded" | "settle" | "cut" | "forgettable" | "forget">;
+
+export interface LightJournal extends ForwarderJournal {
+  add(entry: Omit<JournalEntry, "id">): void;
+  waiting(): number;
+  /** What was settled, by lane: what agents have let go of. */
+  settled(lane: LanePosition["lane"]): Ranges;
+  /** Loses everything; agents bring again what was not settled. */
+  lose(): void;
+}
+
+export function lightJournal(): LightJournal {
+  const everything: JournalEntry[] = [];
+  let entries: JournalEntry[] = [];
+  const settled = new Map<string, Ranges>();
+  const listeners = new Set<() => void>();
+  let nextId = 1;
+  let journalId = 1;
+  const keyOf = ({ agent, stream, epoch }: LanePosition["lane"]): string => `${agent} ${stream} ${epoch}`;
+  const isSettled = ({ lane, block }: Pick<JournalEntry, "lane" | "block">): boolean =>
+    covers(settled.get(keyOf(lane)) ?? [], block.first, lastOf(block));
+
+  return {
+    journalId: () => `journal-${journalId}`,
+    read(_bytesMax, readingsMax, afterId = 0) {
+      const found: JournalEntry[] = [];
+      let readings = 0;
+      for (const entry of entries) {
+        if (entry.id <= afterId) continue;
+        readings += entry.block.count;
+        if (found.length > 0 && readings > readingsMax) break;
+        found.push(entry);
+      }
+      return found;
+    },
+    onAdded: (listener) => void listeners.add(listener),
+    async settle(ids, positions) {
+      for (const { lane, forwarded } of positions) {
+        settled.set(keyOf(lane), union(settled.get(keyOf(lane)) ?? [], forwarded));
+      }
+      const gone = new Set(ids);
+      entries = entries.filter((entry) => !(gone.has(entry.id) && isSettled(entry)));
+    },
+    cut: async () => {},
+    forgettable: () => [],
+    forget: async () => {},
+    add(entry) {
+      const taken = { ...entry, id: nextId++ };
+      everything.push(taken);
+      entries.push(taken);
+      for (const listener of listeners) listener();
+    },
+    waiting: () => entries.length,
+    settled: (lane) => settled.get(keyOf(lane)) ?? [],
+    lose() {
+      journalId++;
+      entries = everything.filter((entry) => !isSettled(entry)).map((entry) => ({ ...entry, id: nextId++ }));
+      for (const listener of listeners) listener();
+    },
+  };
+}
