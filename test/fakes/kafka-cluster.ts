@@ -42,7 +42,7 @@ export interface FakeClusterOptions {
   nowMs(): number;
   /** Asked at each commit and abort; undefined lets it pass. */
   readonly fault?: () => EndFault | undefined;
-  /** Awaited in each call. */
+  /** Awaited on the way of each call to the cluster, which it then reaches even if the caller has died. */
   readonly pause?: () => Promise<void>;
   readonly transactionTimeoutMs?: number;
   readonly recordBytesMax?: number;
@@ -51,7 +51,8 @@ export interface FakeClusterOptions {
 }
 
 export interface FakeCluster {
-  connect(): KafkaCluster;
+  /** @param answering awaited on the way of each answer: where the caller has died, it never comes */
+  connect(answering?: () => Promise<void>): KafkaCluster;
   setAway(isAway: boolean): void;
   /** Every item of a partition, for tests that look behind the scenes. */
   committed(place: Place): StoredRecord[];
@@ -85,12 +86,6 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     }
   }
   for (const [topic, partitions] of Object.entries(options.topics)) make(topic, partitions);
-
-  async function answer<T>(work: () => T): Promise<T> {
-    await pause();
-    if (isAway) throw new ClusterError("away", "no broker answers");
-    return work();
-  }
 
   function logOf({ topic, partition }: Place): Log {
     const log = logs.get(`${topic}/${partition}`);
@@ -138,7 +133,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     if (known.places.size === 0) known.state = isCommit ? "committed" : "aborted";
   }
 
-  function producer(id: string): TransactionalProducer {
+  function producer(id: string, answer: <T>(work: () => T) => Promise<T>): TransactionalProducer {
     let epoch = -1;
 
     function fence(): Coordinated {
@@ -213,31 +208,43 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     });
   }
 
-  const cluster: KafkaCluster = {
-    clusterId: () => answer(() => "fake-cluster"),
-    topics: () => answer(() => new Map(topics)),
-    watermarks: (place) =>
-      answer(() => {
-        const log = logOf(place);
-        const { low, items, leaderEpoch } = log;
-        return { low, stable: stableOf(log), high: low + items.length, leaderEpoch };
-      }),
-    transactionState: (id) =>
-      answer((): TransactionState => {
-        const { state } = coordinated(id);
-        return state === "committing" ? "committed" : state === "aborting" ? "aborted" : state;
-      }),
-    producer,
-    read: (place, from, end, onRecord) =>
-      answer(() => {
-        if (end > stableOf(logOf(place))) throw new ClusterError("away", "the end was not reached", place);
-        for (const record of readCommitted(place, from, end)) onRecord(record);
-      }),
-    close: async () => {},
-  };
+  function connect(answering: () => Promise<void> = pause): KafkaCluster {
+    async function answer<T>(work: () => T): Promise<T> {
+      await pause();
+      try {
+        if (isAway) throw new ClusterError("away", "no broker answers");
+        return work();
+      } finally {
+        await answering();
+      }
+    }
+
+    return {
+      clusterId: () => answer(() => "fake-cluster"),
+      topics: () => answer(() => new Map(topics)),
+      watermarks: (place) =>
+        answer(() => {
+          const log = logOf(place);
+          const { low, items, leaderEpoch } = log;
+          return { low, stable: stableOf(log), high: low + items.length, leaderEpoch };
+        }),
+      transactionState: (id) =>
+        answer((): TransactionState => {
+          const { state } = coordinated(id);
+          return state === "committing" ? "committed" : state === "aborting" ? "aborted" : state;
+        }),
+      producer: (id) => producer(id, answer),
+      read: (place, from, end, onRecord) =>
+        answer(() => {
+          if (end > stableOf(logOf(place))) throw new ClusterError("away", "the end was not reached", place);
+          for (const record of readCommitted(place, from, end)) onRecord(record);
+        }),
+      close: async () => {},
+    };
+  }
 
   return {
-    connect: () => cluster,
+    connect,
     setAway(away) {
       isAway = away;
     },

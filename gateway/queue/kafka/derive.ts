@@ -45,19 +45,27 @@ export interface Derived {
   readonly dirty: Set<string>;
 }
 
+/** What a scan from the older base on has met: all names, and those before the newest base. */
+export interface Scanned {
+  readonly found: FoundNames;
+  readonly released: FoundNames;
+}
+
 /**
- * Derives the lanes.
+ * Derives the lanes. A record that was written before the newest base was known tells of the older one; once the next
+ * base takes the older one's place, nobody could find what lies between, so what was released is derived as well.
  * @param isVerifiable false where retention has passed a base: names may be gone that the positions still tell, and
  * nobody can check these; they are believed
  */
-export function derivePositions({ shard, lanes }: Folded, found: FoundNames, isVerifiable: boolean): Derived {
+export function derivePositions({ shard, lanes }: Folded, scanned: Scanned, isVerifiable: boolean): Derived {
+  const { found, released } = scanned;
   const derived = new Map<string, LaneRecord>();
   const dirty = new Set<string>();
   for (const [key, entry] of lanes) {
-    const base = releasedOf(entry, shard.baseT);
-    const believed = isVerifiable ? base : entry.ranges;
     // A forgotten lane's readings may still be met by a scan; the floor speaks for them.
-    const ranges = entry.forgotten ? [] : found.unite(entry.lane, believed);
+    const unite = (names: FoundNames, known: Ranges): Ranges => (entry.forgotten ? [] : names.unite(entry.lane, known));
+    const base = unite(released, releasedOf(entry, shard.baseT));
+    const ranges = unite(found, isVerifiable ? base : entry.ranges);
     if (!entry.forgotten && !sameRanges(ranges, entry.ranges)) dirty.add(key);
     derived.set(key, { ...entry, ranges, base });
   }
@@ -66,7 +74,8 @@ export function derivePositions({ shard, lanes }: Folded, found: FoundNames, isV
     if (derived.has(key)) continue;
     // Its record was lost with the end of the positions. Which store and run it belongs to comes with its next reading.
     const ranges = found.unite(lane, []);
-    derived.set(key, { lane, storeId: "", run: 0, t: 0, ranges, base: [], forgotten: false });
+    const base = released.unite(lane, []);
+    derived.set(key, { lane, storeId: "", run: 0, t: 0, ranges, base, forgotten: false });
     dirty.add(key);
   }
   return { lanes: derived, dirty };

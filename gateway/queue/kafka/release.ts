@@ -116,17 +116,20 @@ export async function verifyCheckpoint(
 
 async function stands(options: ReleaseOptions, anchor: Anchor, entries: readonly Entry[]): Promise<boolean> {
   const { low } = await options.cluster.watermarks(anchor);
-  const wanted = new Map<number, (record: StoredRecord) => boolean>();
-  for (const { offset, t } of entries) wanted.set(offset, (record) => isOwn(options, record, t));
-  // The anchor may be one of the entries; the print says more.
-  if (anchor.last !== null) wanted.set(anchor.last.offset, (record) => printOf(record) === anchor.last?.print);
+  // Where the end was lost and written anew, one offset has several claims; only one of them can hold.
+  const wanted = new Map<number, ((record: StoredRecord) => boolean)[]>();
+  const want = (offset: number, holds: (record: StoredRecord) => boolean): void =>
+    void wanted.set(offset, [...(wanted.get(offset) ?? []), holds]);
+  for (const { offset, t } of entries) want(offset, (record) => isOwn(options, record, t));
+  const { last: latest } = anchor;
+  if (latest !== null) want(latest.offset, (record) => printOf(record) === latest.print);
   // What retention has taken since cannot be looked at any more; it was there when it was written.
   const offsets = [...wanted.keys()].filter((offset) => offset >= low).sort((a, b) => a - b);
   const [first, last] = [offsets[0], offsets.at(-1)];
   if (first === undefined || last === undefined) return true;
   const holds = new Set<number>();
   const look = (record: StoredRecord): void => {
-    if (wanted.get(record.offset)?.(record) === true) holds.add(record.offset);
+    if (wanted.get(record.offset)?.every((hold) => hold(record)) === true) holds.add(record.offset);
   };
   if (last - first <= recordsPerEntry * offsets.length)
     await readWithin(options.cluster, anchor, first, last + 1, look);

@@ -69,6 +69,7 @@ export async function scanShard(options: ScanOptions, producer: TransactionalPro
 
   const { shard } = folded;
   const found = gatherNames();
+  const released = gatherNames();
   const entries: Entry[] = [];
   const passed: Place[] = [];
   let t = shard.t;
@@ -77,18 +78,20 @@ export async function scanShard(options: ScanOptions, producer: TransactionalPro
     const bases = shard.bases[place.topic];
     const isSame = bases !== undefined && bases.topicId === topics.get(place.topic)?.id;
     const from = isSame ? (bases.previous[place.partition] ?? 0) : 0;
+    const newest = isSame ? (bases.newest[place.partition] ?? 0) : 0;
     if (isSame && low > from) passed.push(place);
     const lastOf = new Map<number, number>();
     await cluster.read(place, Math.max(from, low), high, ({ headers, offset }) => {
       const name = format.nameOf(headers);
       if (name === undefined || name.shard !== options.shard || name.namespace !== options.namespace) return;
       found.note(name);
+      if (offset < newest) released.note(name);
       if (name.t > shard.baseT) lastOf.set(name.t, offset);
       if (name.t > t) t = name.t;
     });
     for (const [written, offset] of lastOf) entries.push({ ...place, t: written, offset });
   }
-  const derived = derivePositions(folded, found, passed.length === 0);
+  const derived = derivePositions(folded, { found, released }, passed.length === 0);
   const doubled = found.doubled();
   const leaderEpochs = epochsOf(marks);
   return { folded, derived, topics, t, entries, aborted, leaderEpochs, passed, doubled };

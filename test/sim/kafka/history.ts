@@ -63,7 +63,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   const journal = lightJournal();
   const log = pino(
     { level: "warn", base: null, timestamp: false },
-    { write: (line) => say(`   log ${line.slice(0, 200).trim()}`) },
+    { write: (line) => say(`   log ${line.slice(0, 1600).trim()}`) },
   );
   const lanes: AgentLane[] = ["pump-1", "pump-2", "well-3"].map((agent, at) => agentLane({ agent, store: at + 1 }));
   let groupId: string | null = null;
@@ -90,7 +90,17 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
     const env = processEnv(clock, newMachine(dice.split()), life, dice.split(), guard);
     say(`${name} starts`);
     const format = countedFormat(namespace, (agent) => crc32(agent) % shards, partitions);
-    openKafkaQueue({ cluster: cluster.connect(), env, log, format, namespace, positionsTopic, settleMs, groupId })
+    const answering = () => new Promise<void>((resolve) => void clock.after(dice.wait(latencyMs), life, resolve));
+    openKafkaQueue({
+      cluster: cluster.connect(answering),
+      env,
+      log,
+      format,
+      namespace,
+      positionsTopic,
+      settleMs,
+      groupId,
+    })
       .then((queue) => {
         if (!life.alive) return;
         say(`${name} has its queue`);
