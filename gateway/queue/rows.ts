@@ -47,6 +47,23 @@ export function rowReader(block: { first: number; columns: Columns; clock: Clock
   };
 }
 
+/** What the rows of a series share, under the names of FORMAT.md. */
+export interface SeriesMembers {
+  readonly name: string;
+  readonly unit?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly sensorTime?: true;
+}
+
+export function seriesMembers({ name, unit, labels, stamped }: Series): SeriesMembers {
+  return {
+    name,
+    ...(unit === undefined ? {} : { unit }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(stamped ? {} : { sensorTime: true }),
+  };
+}
+
 /** True for what a reading's time can be. */
 export function isTime(timeUs: number): boolean {
   return timeUs >= timeUsMin && timeUs <= timeUsMax && Number.isInteger(timeUs);
