@@ -171,7 +171,7 @@ function countOf(bytes: Uint8Array): number {
   let count = 0;
   for (const byte of bytes) {
     if (byte < 0x30 || byte > 0x39) return -1;
-    count = count * 10 + byte - 0x30;
+    count = count * 10 + (byte - 0x30);
   }
   return count <= seqMax ? count : -1;
 }
