@@ -37,11 +37,13 @@ void describe("names of records", () => {
   });
 
   void it("I5: name each seq of all outcomes once, with the chains and seams of its block", () => {
-    const lanes = fc.record({
-      agent: fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,63}$/),
-      stream: fc.constantFrom("telemetry", "log"),
-      epoch: fc.stringMatching(/^[0-9a-f]{16}$/),
-    });
+    const lanes = fc
+      .tuple(
+        fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,63}$/),
+        fc.constantFrom("telemetry", "log"),
+        fc.stringMatching(/^[0-9a-f]{16}$/),
+      )
+      .map(([agent, stream, epoch]) => ({ agent, stream, epoch }));
     const chain = fc.option(fc.stringMatching(/^[0-9a-f]{16}$/));
     const outcome = fc
       .record({
