@@ -223,6 +223,24 @@ void test("what was evicted and a journal has lost is gone: reported as joined s
   assert.deepEqual(lane.gone, []);
 });
 
+void test("what left the store and the queue has is no hole where a later position ends in an unknown chain", () => {
+  const { store } = keptStore({ quotaBytes: 1024 * 1024 });
+  for (let i = 0; i < 6; i++) appendLarge(store, i);
+  const lane = theLane(store);
+  const all = ownRange(store, lane, 1, 6);
+  store.apply(lane, positionOf(lane, 1, [all], [all]));
+  for (let i = 0; rowsOf(store, lane).length === 6; i++) appendLarge(store, i, "alarm");
+  const left = rowsOf(store, lane);
+  assert.ok(left.length < 6, "forwarded blocks gave way, and their edges went with them");
+  const unknown = { ...all, after: null };
+  assert.equal(store.apply(lane, positionOf(lane, 2, [unknown], [unknown])), "applied");
+  assert.deepEqual(lane.journaled, []);
+  assert.deepEqual(
+    store.page(lane, 1).map(({ first }) => first),
+    left.map(({ first }) => first),
+  );
+});
+
 void test("I6: giving up an epoch names what left the store and is not known forwarded, and keeps the reason of its losses", () => {
   const { store } = keptStore({ quotaBytes: 1024 * 1024 });
   for (let i = 0; i < 4; i++) appendLarge(store, i);
