@@ -46,7 +46,15 @@ export function judge(journaled: Ranges, forwarded: Ranges, head: Candidate, isL
   if (!isLoss && (gap.first !== block.first || gap.last !== block.last)) return { kind: "partly" };
   const filled = fill.reduce((sum, span) => add(sum, clip(block, span)), journaled);
   const ranges = withinCount(filled, rangesMax);
-  return ranges.length > rangesMax ? { kind: "fragmented" } : { kind: "taken", fill, ranges };
+  return opensTooMany(journaled, ranges) ? { kind: "fragmented" } : { kind: "taken", fill, ranges };
+}
+
+/**
+ * True where a position would get more ranges than it may have (I8). Damage can cut one into more than that: what makes
+ * no more of them must still come in, or its holes could never be filled one after the other.
+ */
+export function opensTooMany(before: Ranges, after: Ranges): boolean {
+  return after.length > Math.max(rangesMax, before.length);
 }
 
 /** True where a known chain at one of the block's two ends differs from the block's own. */

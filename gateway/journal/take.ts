@@ -18,7 +18,7 @@ import {
   withinCount,
 } from "../../shared/ranges.ts";
 import type { Lane, LanePosition } from "../queue/queue.ts";
-import { judge } from "./dedupe.ts";
+import { judge, opensTooMany } from "./dedupe.ts";
 import type { Answer, JournalEntry, LaneState, Refusal } from "./journal.ts";
 import { knownEnd, type LaneRow } from "./lanes.ts";
 import { ensureLane, merged, noteNewest, noteRecord } from "./notes.ts";
@@ -160,7 +160,7 @@ export function declare(tables: Tables, lane: Lane, spans: readonly Span[], reas
   if (open.length === 0) return 0;
   const filled = open.reduce((ranges, span) => add(ranges, { ...span, before: null, after: null }), row.journaled);
   const journaled = withinCount(filled, rangesMax);
-  if (journaled.length > rangesMax) {
+  if (opensTooMany(row.journaled, journaled)) {
     throw new Fault("too-large", {
       what: `${open.length} gaps cannot be filled at once`,
       why: `a position has at most ${rangesMax} ranges`,

@@ -80,7 +80,7 @@ export const limits: readonly Mutant[] = [
     patches: [
       {
         file: "gateway/journal/dedupe.ts",
-        find: 'return ranges.length > rangesMax ? { kind: "fragmented" } : { kind: "taken", fill, ranges };',
+        find: 'return opensTooMany(journaled, ranges) ? { kind: "fragmented" } : { kind: "taken", fill, ranges };',
         replace: 'return { kind: "taken", fill, ranges };',
       },
     ],

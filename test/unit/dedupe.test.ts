@@ -126,3 +126,19 @@ test("I8: a block that would open one range too many is refused, one that closes
   assert.equal(filled.ranges.length, rangesMax);
   assert.ok(covers(filled.ranges, 1, 10 * rangesMax));
 });
+
+test("I8: a position that damage has cut into more ranges than a lane may have is filled block by block", () => {
+  let journaled: Ranges = [];
+  for (let at = 0; at <= rangesMax; at++) {
+    const seq = 10 * at + 1;
+    journaled = add(journaled, { first: seq, last: seq + 4, before: chainAt(seq - 1, 0), after: chainAt(seq + 4, 0) });
+  }
+  const beginning = { first: 6, count: 2, before: chainAt(5, 0), after: chainAt(7, 0) };
+  const grown = judge(journaled, [], beginning, false);
+  assert.ok(grown.kind === "taken", "the beginning of a hole closes none, but opens none either");
+  const rest = { first: 8, count: 3, before: chainAt(7, 0), after: chainAt(10, 0) };
+  const closed = judge(grown.ranges, [], rest, false);
+  assert.ok(closed.kind === "taken" && closed.ranges.length === rangesMax);
+  const within = { first: 17, count: 1, before: chainAt(16, 0), after: chainAt(17, 0) };
+  assert.equal(judge(journaled, [], within, false).kind, "fragmented");
+});
