@@ -47,6 +47,8 @@ export interface Device {
   db: Db;
   /** Every reading this card has taken, in order: what a backup of it knows is a beginning of this. */
   taken: number[];
+  /** Readings by lane, as `lane/id`, whose epoch a position must have ended as a fork on this card. */
+  promised: Set<string>;
   process: Process | null;
   /** Set by a fault: the next call of the store ends in a crash. */
   crash: CrashPoint | undefined;
@@ -77,6 +79,7 @@ export function newDevice(
     wire: { agent: options.agent, isCut: false },
     db: openImage(image),
     taken: [...taken],
+    promised: new Set(),
     process: null,
     crash: undefined,
     ballastPages: null,
@@ -124,6 +127,7 @@ export function startDevice(world: World, network: Network, device: Device, resu
       journalId: network.journalId,
       took: (id) => void device.taken.push(id),
       taken: () => device.taken,
+      promised: device.promised,
       crash() {
         const point = device.crash;
         device.crash = undefined;

@@ -9,7 +9,7 @@ import type { Simulation } from "./run.ts";
 export interface Faults {
   /** Ends all faults: from here on everything can settle. */
   heal(): void;
-  /** Restarts every process whose epoch is its own, so that what waits for the epoch to close goes on. */
+  /** Restarts every process whose epoch is its own, and every fork that waits for its epoch to close. */
   closeEpochs(): void;
 }
 
@@ -23,6 +23,7 @@ const themes: readonly (readonly string[])[] = [
   // The copies come to the gateway one after the other, and what the first one wrote is cut out of the journal or lost.
   ["machine moved", "journal block damaged", "queue full"],
   ["machine moved", "journal lost", "queue full", "agent restart"],
+  ["machine moved and put back"],
 ];
 
 /** Both copies of a forked process deliver at once, and what one drops the other has delivered. */
@@ -78,8 +79,10 @@ export function startFaults(sim: Simulation): Faults {
     },
     closeEpochs() {
       for (const device of devices) {
-        const isForked = device.process?.store.lanes().some((lane) => world.oracle.forkedEpochs.has(lane.epoch));
-        if (isForked === true) continue;
+        const lanes = device.process?.store.lanes() ?? [];
+        const isForked = lanes.some((lane) => world.oracle.forkedEpochs.has(lane.epoch));
+        const waits = lanes.some((lane) => lane.waiting.length > 0);
+        if (isForked && !waits) continue;
         killDevice(world, device);
         startDevice(world, network, device);
       }

@@ -1,7 +1,7 @@
 /** What goes wrong with the gateway: its process, its journal and its queue; and what its operator does. */
 import type { Journal, Report } from "../../gateway/journal/journal.ts";
 import { messageOf } from "../../shared/errors.ts";
-import { flip } from "./device-faults.ts";
+import { damagePayloads, waitingEntries } from "./damage.ts";
 import type { Dice } from "./dice.ts";
 import { type Fault, hourMs, minuteMs } from "./fault.ts";
 import type { JournalImage } from "./gateway.ts";
@@ -104,15 +104,12 @@ export function gatewayFaults({ world, gateway }: Simulation, dice: Dice): Fault
   }
 
   function damagePayload(): boolean {
+    const lanes = waitingEntries(gateway.db(), null);
+    if (lanes.length === 0) return false;
     // The first that waits of a lane, or any: what is missing at the beginning of a block that another copy merged looks
     // different from what is missing within it.
-    const query = dice.chance(0.5) ? "SELECT min(id) FROM entries GROUP BY lane" : "SELECT id FROM payloads";
-    const ids = isThere("payloads") ? (gateway.db().prepare(query).pluck().all() as number[]) : [];
-    if (ids.length === 0) return false;
-    const id = dice.pick(ids);
-    const bytes = gateway.db().prepare("SELECT bytes FROM payloads WHERE id=?").pluck().get(id) as Uint8Array;
-    flip(bytes, dice);
-    gateway.db().prepare("UPDATE payloads SET bytes=? WHERE id=?").run(bytes, id);
+    const firsts = lanes.flatMap((entries) => entries.slice(0, 1));
+    damagePayloads(gateway.db(), [dice.pick(dice.chance(0.5) ? firsts : lanes.flat())], dice);
     return true;
   }
 

@@ -29,7 +29,7 @@ export interface Oracle {
    * Notes that another process goes on under a lane behind this seq. What both have before it is the same, so that
    * neither can lose it in the other's shadow.
    */
-  fork(lane: string, last: number): void;
+  fork(lane: Lane, last: number): void;
   /** Readings of a forked process that restarted and then could not tell that others stand in their place (PROTOCOL §9). */
   readonly residue: ReadonlySet<number>;
   /** Readings under these seqs of a lane become residue, behind its fork point. */
@@ -45,6 +45,7 @@ export function createOracle(): Oracle {
   const lanes = new Map<string, Map<number, number[]>>();
   const none = new Map<number, Ids>();
   const residue = new Set<number>();
+  const forkedEpochs = new Set<string>();
   const forkPoints = new Map<string, number>();
 
   function idsAt(lane: string, seq: number): number[] {
@@ -66,8 +67,13 @@ export function createOracle(): Oracle {
     giveOut: (lane, seq) => void idsAt(lane, seq),
     lane: (lane) => lanes.get(lane) ?? none,
     lanes: () => lanes,
-    forkedEpochs: new Set(),
-    fork: (lane, last) => void forkPoints.set(lane, Math.min(last, forkPoints.get(lane) ?? last)),
+    forkedEpochs,
+    fork(lane, last) {
+      const name = laneName(lane);
+      // A lane that came to be after an earlier fork of its epoch has nothing that all copies share.
+      const before = forkPoints.get(name) ?? (forkedEpochs.has(lane.epoch) ? 0 : last);
+      forkPoints.set(name, Math.min(last, before));
+    },
     residue,
     leaveResidue(lane, spans, own) {
       const shared = forkPoints.get(lane) ?? 0;

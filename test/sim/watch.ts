@@ -9,7 +9,7 @@ import { decodeBlock } from "../../shared/block/decode.ts";
 import type { Span } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import type { Ids, Oracle } from "./oracle.ts";
-import { unprovenSpans } from "./shadow.ts";
+import { partlyCovered, unprovenSpans } from "./shadow.ts";
 import type { World } from "./world.ts";
 
 /** Where the next call of the store ends in a crash. */
@@ -22,6 +22,8 @@ export interface Watched {
   took(id: number): void;
   /** Every reading that the card has taken. */
   taken(): readonly number[];
+  /** Readings by lane that a position showed this card to be a fork's: they never become residue. */
+  readonly promised: Set<string>;
   /** Asked at each append and position: where the process dies now. */
   crash(): CrashPoint | undefined;
   /** The id of the journal that the gateway has now; undefined while it is down. */
@@ -92,6 +94,14 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
     expiredInto.add(store.openRecord()?.epoch ?? "");
   }
 
+  function promise(name: string, spans: readonly Span[]): void {
+    if (spans.length === 0) return;
+    world.count("block covered in part in its own epoch");
+    for (const [seq, ids] of oracle.lane(name)) {
+      if (holds(spans, seq)) for (const id of ids) watched.promised.add(`${name}/${id}`);
+    }
+  }
+
   function givingUp<T>(lane: Lane, keep: "verified" | "forwarded", call: () => T): T {
     const old = store.lanes().filter((one) => one.run === lane.run);
     return crashing(call, () => {
@@ -132,13 +142,20 @@ export function watchStore(store: Store, world: World, watched: Watched): Store 
       if (store.isOpen(lane) && position.journaled.some((range) => range.after === null)) {
         world.count("unknown chain in the open epoch");
       }
-      if (oracle.forkedEpochs.has(lane.epoch) && !store.memory().ownRuns.has(lane.run)) {
-        const name = key(lane.name, lane.epoch);
+      const name = key(lane.name, lane.epoch);
+      const isOwn = store.memory().ownRuns.has(lane.run);
+      if (oracle.forkedEpochs.has(lane.epoch) && !isOwn) {
+        const own = watched.taken().filter((id) => !watched.promised.has(`${name}/${id}`));
         for (const ranges of [position.journaled, position.forwarded]) {
-          oracle.leaveResidue(name, unprovenSpans(watched.db, lane, ranges), watched.taken());
+          oracle.leaveResidue(name, unprovenSpans(watched.db, lane, ranges), own);
         }
       }
-      return givingUp(lane, "verified", () => store.apply(lane, position));
+      const partly = isOwn ? partlyCovered(watched.db, lane, position.journaled) : [];
+      return givingUp(lane, "verified", () => {
+        const applied = store.apply(lane, position);
+        if (applied !== "stale") promise(name, partly);
+        return applied;
+      });
     },
     fork: (lane) => givingUp(lane, "verified", () => store.fork(lane)),
     expire: (lane, floor) => givingUp(lane, "forwarded", () => store.expire(lane, floor)),
