@@ -4,9 +4,9 @@
  */
 import { crc32 } from "node:zlib";
 import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "./cluster.ts";
-import type { RecordFormat } from "./format.ts";
 import { decodePosition, type LaneRecord, laneText } from "./position-records.ts";
 import type { Entry } from "./scan.ts";
+import type { Site } from "./term.ts";
 
 export interface Anchor extends Place {
   readonly topicId: string;
@@ -29,14 +29,6 @@ export interface Checkpoint {
 /** `moved`: a partition has a new leader, so the settle time begins again. `lost`: something is gone. */
 export type Verdict = "stands" | "moved" | "lost";
 
-export interface ReleaseOptions {
-  readonly cluster: KafkaCluster;
-  readonly format: RecordFormat;
-  readonly namespace: string;
-  readonly shard: number;
-  readonly positions: Place;
-}
-
 /** Reading on is cheaper than many single reads up to about so many records for each. */
 const recordsPerEntry = 64;
 
@@ -45,7 +37,7 @@ const recordsPerEntry = 64;
  * @param ends by topic and partition the offset from which on the last visible record is looked for
  */
 export async function takeCheckpoint(
-  { cluster, positions }: ReleaseOptions,
+  { cluster, positions }: Site,
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
   state: { takenMs: number; t: number; positionsFrom: number; lanes: ReadonlyMap<string, LaneRecord> },
@@ -91,36 +83,36 @@ async function lastVisible(cluster: KafkaCluster, place: Place, from: number, st
  * @param baseT the latest transaction that is released
  */
 export async function verifyCheckpoint(
-  options: ReleaseOptions,
+  site: Site,
   checkpoint: Checkpoint,
   entries: readonly Entry[],
   baseT: number,
 ): Promise<Verdict> {
-  const topics = await options.cluster.topics();
+  const topics = await site.cluster.topics();
   for (const anchor of checkpoint.anchors) {
     if (topics.get(anchor.topic)?.id !== anchor.topicId) return "lost";
     const own = entries.filter(({ topic, partition, t }) => {
       return topic === anchor.topic && partition === anchor.partition && t <= checkpoint.t;
     });
-    if (!(await stands(options, anchor, own))) return "lost";
+    if (!(await stands(site, anchor, own))) return "lost";
   }
-  if (!(await positionsStand(options, checkpoint, baseT))) return "lost";
+  if (!(await positionsStand(site, checkpoint, baseT))) return "lost";
   // Last, so that whatever was read was read from the leader of the checkpoint.
-  const own = await options.cluster.watermarks(options.positions);
+  const own = await site.cluster.watermarks(site.positions);
   if (own.leaderEpoch !== checkpoint.positions.leaderEpoch) return "moved";
   for (const anchor of checkpoint.anchors) {
-    if ((await options.cluster.watermarks(anchor)).leaderEpoch !== anchor.leaderEpoch) return "moved";
+    if ((await site.cluster.watermarks(anchor)).leaderEpoch !== anchor.leaderEpoch) return "moved";
   }
   return "stands";
 }
 
-async function stands(options: ReleaseOptions, anchor: Anchor, entries: readonly Entry[]): Promise<boolean> {
-  const { low } = await options.cluster.watermarks(anchor);
+async function stands(site: Site, anchor: Anchor, entries: readonly Entry[]): Promise<boolean> {
+  const { low } = await site.cluster.watermarks(anchor);
   // Where the end was lost and written anew, one offset has several claims; only one of them can hold.
   const wanted = new Map<number, ((record: StoredRecord) => boolean)[]>();
   const want = (offset: number, holds: (record: StoredRecord) => boolean): void =>
     void wanted.set(offset, [...(wanted.get(offset) ?? []), holds]);
-  for (const { offset, t } of entries) want(offset, (record) => isOwn(options, record, t));
+  for (const { offset, t } of entries) want(offset, (record) => isOwn(site, record, t));
   const { last: latest } = anchor;
   if (latest !== null) want(latest.offset, (record) => printOf(record) === latest.print);
   // What retention has taken since cannot be looked at any more; it was there when it was written.
@@ -131,9 +123,8 @@ async function stands(options: ReleaseOptions, anchor: Anchor, entries: readonly
   const look = (record: StoredRecord): void => {
     if (wanted.get(record.offset)?.every((hold) => hold(record)) === true) holds.add(record.offset);
   };
-  if (last - first <= recordsPerEntry * offsets.length)
-    await readWithin(options.cluster, anchor, first, last + 1, look);
-  else for (const offset of offsets) await readWithin(options.cluster, anchor, offset, offset + 1, look);
+  if (last - first <= recordsPerEntry * offsets.length) await readWithin(site.cluster, anchor, first, last + 1, look);
+  else for (const offset of offsets) await readWithin(site.cluster, anchor, offset, offset + 1, look);
   return holds.size === offsets.length;
 }
 
@@ -149,16 +140,16 @@ async function readWithin(
   if (from < Math.min(end, stable)) await cluster.read(place, from, Math.min(end, stable), onRecord);
 }
 
-function isOwn({ format, namespace, shard }: ReleaseOptions, record: StoredRecord, t: number): boolean {
+function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: number): boolean {
   const name = format.nameOf(record.headers);
   return name !== undefined && name.t === t && name.shard === shard && name.namespace === namespace;
 }
 
 /** The newest record of each lane that was written since the base must be there. */
-async function positionsStand(options: ReleaseOptions, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
+async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
   const newest = new Map<string, number>();
   const { from, end } = checkpoint.positions;
-  await readWithin(options.cluster, options.positions, from, end, (record) => {
+  await readWithin(site.cluster, site.positions, from, end, (record) => {
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
   });

@@ -3,23 +3,11 @@
  * this order). Nothing is sent before all of it was read: a zombie's late commit could double it.
  */
 import { Fault } from "../../../shared/errors.ts";
-import type { KafkaCluster, Place, TopicInfo, TransactionalProducer, Watermarks } from "./cluster.ts";
+import type { Place, TopicInfo, TransactionalProducer, Watermarks } from "./cluster.ts";
 import { type Derived, derivePositions, type Folded, foldPositions } from "./derive.ts";
-import type { RecordFormat } from "./format.ts";
 import { gatherNames } from "./found-names.ts";
 import { decodePosition } from "./position-records.ts";
-
-export interface ScanOptions {
-  readonly cluster: KafkaCluster;
-  readonly format: RecordFormat;
-  readonly namespace: string;
-  readonly shard: number;
-  readonly positions: Place;
-  /** Waits between two looks at a transaction that is not decided. */
-  pause(delayMs: number): Promise<void>;
-  /** Monotonic ms. */
-  nowMs(): number;
-}
+import type { Site } from "./term.ts";
 
 /** The last record of one transaction in one partition: while it stands there, so does all before it. */
 export interface Entry extends Place {
@@ -51,11 +39,11 @@ const hangingAfterMs = 2_000;
 const undecidedMaxMs = 80_000;
 
 /** Reads everything. @throws ClusterError, Fault `damaged`, Fault `unavailable` (retryable) */
-export async function scanShard(options: ScanOptions, producer: TransactionalProducer): Promise<Scan> {
-  const { cluster, format, positions } = options;
+export async function scanShard(site: Site, producer: TransactionalProducer): Promise<Scan> {
+  const { cluster, format, positions } = site;
   const topics = new Map([...(await cluster.topics())].filter(([name]) => format.isOwn(name)));
   const places = placesOf(topics);
-  const { marks, aborted } = await decidedMarks(options, [positions, ...places], producer);
+  const { marks, aborted } = await decidedMarks(site, [positions, ...places], producer);
   const [own, ...data] = marks as [Watermarks, ...Watermarks[]];
   if (own.low > 0) {
     throw new Fault("damaged", {
@@ -83,7 +71,7 @@ export async function scanShard(options: ScanOptions, producer: TransactionalPro
     const lastOf = new Map<number, number>();
     await cluster.read(place, Math.max(from, low), high, ({ headers, offset }) => {
       const name = format.nameOf(headers);
-      if (name === undefined || name.shard !== options.shard || name.namespace !== options.namespace) return;
+      if (name === undefined || name.shard !== site.shard || name.namespace !== site.namespace) return;
       found.note(name);
       if (offset < newest) released.note(name);
       if (name.t > shard.baseT) lastOf.set(name.t, offset);
@@ -98,7 +86,7 @@ export async function scanShard(options: ScanOptions, producer: TransactionalPro
 }
 
 /** The leader epochs of the partitions of a scan, as they are now. */
-export async function leaderEpochsNow({ cluster, positions }: ScanOptions, { topics }: Scan): Promise<string> {
+export async function leaderEpochsNow({ cluster, positions }: Site, { topics }: Scan): Promise<string> {
   const places = [positions, ...placesOf(topics)];
   return epochsOf(await Promise.all(places.map((place) => cluster.watermarks(place))));
 }
@@ -115,20 +103,20 @@ function placesOf(topics: ReadonlyMap<string, TopicInfo>): Place[] {
 
 /** Waits until every transaction that had begun by now is decided. */
 async function decidedMarks(
-  options: ScanOptions,
+  site: Site,
   places: readonly Place[],
   producer: TransactionalProducer,
 ): Promise<{ marks: Watermarks[]; aborted: boolean }> {
-  const { cluster, nowMs, pause } = options;
+  const { cluster, env, pause } = site;
   const marks = await Promise.all(places.map((place) => cluster.watermarks(place)));
-  const startMs = nowMs();
+  const startMs = env.monoMs();
   let aborted = false;
   let open = places.flatMap((place, at) =>
     (marks[at] as Watermarks).stable < (marks[at] as Watermarks).high ? [{ place, at }] : [],
   );
   while (open.length > 0) {
     await pause(lookEveryMs);
-    const waitedMs = nowMs() - startMs;
+    const waitedMs = env.monoMs() - startMs;
     if (!aborted && waitedMs >= hangingAfterMs) {
       aborted = true;
       // Records of this producer whose abort marker was lost hang for ever; the marker of a new abort decides them too.

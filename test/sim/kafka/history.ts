@@ -149,10 +149,13 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   const weights: Record<string, number> = { kill: 4, zombie: 1, away: 2, "power cut": 3, "journal lost": 0.5 };
   const enabled = Object.keys(faults).filter(() => dice.chance(0.6));
 
+  let active: readonly AgentLane[] = lanes;
   function load(): void {
     clock.after(dice.wait(700), null, () => {
       if (calm) return;
-      const lane = dice.pick(lanes);
+      // Each device rests now and then: what a lane was last told stands alone for a while.
+      if (dice.chance(0.02)) active = lanes.filter(() => dice.chance(0.5));
+      const lane = dice.pick(active.length === 0 ? lanes : active);
       const block = dice.chance(0.1) ? lane.loss(1 + dice.below(2)) : readings(lane, 1 + dice.below(3));
       const { storeId, run } = lane.record;
       journal.add({ lane: lane.lane, storeId, run, clock: synced, block });

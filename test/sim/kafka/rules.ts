@@ -1,4 +1,117 @@
 /** Rules of the Kafka queue that can be switched off: with any of them off the simulation must find a violation. */
 import type { Patch } from "../../mutants/patch.ts";
 
-export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {};
+const folder = "gateway/queue/kafka";
+
+export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
+  // The producer fences the former owner before anything is read.
+  fence: [
+    {
+      file: `${folder}/term.ts`,
+      find: "  await producer.init();\n  const scan = await settledScan(",
+      replace: "  const scan = await settledScan(",
+    },
+    {
+      file: `${folder}/term.ts`,
+      find: "  const { folded, derived, topics } = scan;\n",
+      replace: "  const { folded, derived, topics } = scan;\n  await producer.init();\n",
+    },
+  ],
+  // Positions are the base united with a scan, never the newest records alone.
+  scan: [
+    {
+      file: `${folder}/derive.ts`,
+      find: "unite(found, isVerifiable ? base : entry.ranges);",
+      replace: "found.lanes().length < 0 || isVerifiable ? entry.ranges : [];",
+    },
+  ],
+  // What was released is derived as well.
+  releasednames: [
+    {
+      file: `${folder}/derive.ts`,
+      find: "const base = unite(released, releasedOf(entry, shard.baseT));",
+      replace: "const base = releasedOf(entry, shard.baseT);",
+    },
+  ],
+  // The scan begins at the older of two bases.
+  twobases: [
+    { file: `${folder}/scan.ts`, find: "bases.previous[place.partition]", replace: "bases.newest[place.partition]" },
+  ],
+  // Losses and dead letters are data too.
+  alltopics: [
+    { file: `${folder}/scan.ts`, find: "format.isOwn(name)", replace: 'format.isOwn(name) && name !== "losses"' },
+  ],
+  // Own records that hang are aborted.
+  hanging: [{ file: `${folder}/scan.ts`, find: "if (!aborted && waitedMs", replace: "if (waitedMs < 0 && waitedMs" }],
+  // After an abort nothing is sent before its markers are settled.
+  youngabort: [
+    {
+      file: `${folder}/term.ts`,
+      find: "if (!mustWait) return scan;",
+      replace: "if (mustWait || !mustWait) return scan;",
+    },
+  ],
+  // Positions that differ from the derived ones are written at once.
+  repair: [
+    {
+      file: `${folder}/term.ts`,
+      find: "const changed = [...derived.dirty]",
+      replace: "const changed = [...derived.dirty].slice(0, 0)",
+    },
+  ],
+  // A release looks at the last record of every transaction, not only of the latest.
+  everystep: [
+    {
+      file: `${folder}/release.ts`,
+      find: "for (const { offset, t } of entries) want(",
+      replace: "for (const { offset, t } of entries.slice(-1)) want(",
+    },
+  ],
+  // A release looks for the newest record of every lane.
+  lanerecords: [
+    {
+      file: `${folder}/release.ts`,
+      find: "return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT",
+      replace: "return [...checkpoint.lanes].every(([key, { t }]) => t >= 0 || t <= baseT",
+    },
+  ],
+  // The settle time begins again when a leader has changed.
+  leaders: [
+    {
+      file: `${folder}/release.ts`,
+      find: ".leaderEpoch !== anchor.leaderEpoch",
+      replace: ".leaderEpoch < anchor.leaderEpoch",
+    },
+    {
+      file: `${folder}/release.ts`,
+      find: "own.leaderEpoch !== checkpoint.positions.leaderEpoch",
+      replace: "own.leaderEpoch < checkpoint.positions.leaderEpoch",
+    },
+  ],
+  // What a broker has acknowledged counts as forwarded only after the settle time.
+  settle: [
+    {
+      file: `${folder}/base-keeper.ts`,
+      find: "if (env.monoMs() < checkpoint.takenMs + settleMs)",
+      replace: "if (env.monoMs() < checkpoint.takenMs)",
+    },
+  ],
+  // A commit whose answer was lost is asked for again, never taken for failed.
+  askagain: [
+    {
+      file: `${folder}/term.ts`,
+      find: 'error.trouble !== "retry") throw error;',
+      replace: 'error.trouble !== "retry") throw error;\n        return;',
+    },
+  ],
+  // A plan made on the positions of an earlier generation is refused.
+  stale: [{ file: `${folder}/shard.ts`, find: "if (seen !== generation) throw stale();", replace: "" }],
+  // A new queue counts as made once its first record cannot be lost.
+  newqueue: [
+    {
+      file: `${folder}/kafka.ts`,
+      find: "if (options.groupId === null) await untilReleased();",
+      replace: "void untilReleased;",
+    },
+  ],
+};

@@ -1,0 +1,162 @@
+/**
+ * A term of a shard: from the moment its producer has fenced the former owner to the first doubt. It begins with the
+ * fixed order of a start, and then writes one transaction at a time (I5).
+ */
+import type { Logger } from "pino";
+import { crashPoint } from "../../../shared/crash-point.ts";
+import type { Env } from "../../../shared/env.ts";
+import type { Floor, Outcome } from "../queue.ts";
+import {
+  ClusterError,
+  type KafkaCluster,
+  type KafkaRecord,
+  type Place,
+  type TopicInfo,
+  type TransactionalProducer,
+} from "./cluster.ts";
+import type { RecordFormat } from "./format.ts";
+import {
+  encodePosition,
+  type LaneRecord,
+  laneText,
+  type PositionRecord,
+  type QueueRecord,
+  type ShardRecord,
+  type TopicBases,
+} from "./position-records.ts";
+import { type Entry, leaderEpochsNow, type Scan, scanShard } from "./scan.ts";
+
+/** Where a shard works, and with what. */
+export interface Site {
+  readonly cluster: KafkaCluster;
+  readonly env: Env;
+  readonly log: Logger;
+  readonly format: RecordFormat;
+  readonly namespace: string;
+  readonly shard: number;
+  /** The shard's own partition of the positions topic. */
+  readonly positions: Place;
+  readonly transactionalId: string;
+  /** After this long what a broker has acknowledged is on its disk, whatever happens to its machine. */
+  readonly settleMs: number;
+  /** Names this process in the shard's records. */
+  readonly owner: string;
+  /** What a partition without any record is to begin with; undefined where nothing is to be added. */
+  readonly queue: (found: QueueRecord | undefined) => QueueRecord | undefined;
+  /** Waits; throws once the queue is closed. */
+  pause(delayMs: number): Promise<void>;
+}
+
+export interface Term {
+  readonly topics: ReadonlyMap<string, TopicInfo>;
+  readonly producer: TransactionalProducer;
+  /** As it was written last; a new base is written with the next transaction. */
+  record: ShardRecord;
+  readonly lanes: Map<string, LaneRecord>;
+  readonly floors: Map<string, Floor>;
+  /** Of the transactions that are not released. */
+  entries: Entry[];
+  /** Where the records of the positions that nobody has verified yet begin. */
+  positionsFrom: number;
+  /** When the base was last looked at. */
+  basedMs: number;
+  /** The latest transaction that is released. */
+  releasedT: number;
+}
+
+/** The fixed order of a start; nothing is sent before the last step. @throws ClusterError, Fault */
+export async function beginTerm(site: Site, producer: TransactionalProducer): Promise<Term> {
+  const { cluster, log, transactionalId } = site;
+  const state = await cluster.transactionState(transactionalId);
+  await producer.init();
+  const scan = await settledScan(site, producer, state === "open" || state === "aborted");
+  const { folded, derived, topics } = scan;
+  for (const place of scan.passed) {
+    log.error({ ...place, alarm: true }, "retention has passed the base: what is gone there cannot be verified");
+  }
+  if (scan.doubled > 0) log.error({ seqs: scan.doubled, alarm: true }, "seqs stand in the topics more than once");
+  const queue = site.queue(folded.queue);
+  const term: Term = {
+    topics,
+    producer,
+    record: { ...folded.shard, t: scan.t, bases: basesOf(folded.shard, topics) },
+    lanes: derived.lanes,
+    floors: folded.floors,
+    entries: [...scan.entries],
+    // What an earlier process wrote was verified by nobody yet.
+    positionsFrom: 0,
+    basedMs: site.env.monoMs(),
+    releasedT: folded.shard.baseT,
+  };
+  // Written at once: from here on everybody can see whose the shard is.
+  const changed = [...derived.dirty].map((key) => derived.lanes.get(key) as LaneRecord);
+  await write(site, term, [], changed, queue === undefined ? [] : [{ kind: "queue", queue }]);
+  return term;
+}
+
+/**
+ * Scans, and waits where an abort marker may be young: one that is lost lets the next commit bring the aborted records
+ * back (seen on a broker of 4.3.1). A leader that changes meanwhile may have lost it, so all begins again.
+ */
+async function settledScan(site: Site, producer: TransactionalProducer, isYoung: boolean): Promise<Scan> {
+  for (let mustWait = isYoung; ; ) {
+    const scan = await scanShard(site, producer);
+    mustWait ||= scan.aborted;
+    if (!mustWait) return scan;
+    await site.pause(site.settleMs);
+    if ((await leaderEpochsNow(site, scan)) === scan.leaderEpochs) return scan;
+  }
+}
+
+/** One transaction; after it the term holds what was written. @throws ClusterError: nothing is known of it any more */
+export async function write(
+  site: Site,
+  term: Term,
+  outcomes: readonly Outcome[],
+  changed: readonly LaneRecord[],
+  others: readonly PositionRecord[],
+): Promise<void> {
+  const t = term.record.t + 1;
+  const shard: ShardRecord = { ...term.record, owner: site.owner, t };
+  const written = changed.map((entry): LaneRecord => ({ ...entry, t }));
+  const lanes = written.map((entry): PositionRecord => ({ kind: "lane", entry }));
+  function* records(): Generator<KafkaRecord> {
+    yield* site.format.records(outcomes, t);
+    for (const one of [...others, ...lanes, { kind: "shard", shard } as const]) {
+      yield { ...site.positions, ...encodePosition(one), timestampMs: null, headers: [] };
+    }
+  }
+  const ends = await term.producer.send(records());
+  crashPoint("kafka records sent");
+  await settleCommit(site, term.producer);
+  crashPoint("kafka transaction committed");
+  term.record = shard;
+  for (const entry of written) term.lanes.set(laneText(entry.lane), entry);
+  for (const { topic, partition, offset } of ends) {
+    if (topic !== site.positions.topic) term.entries.push({ topic, partition, offset, t });
+  }
+}
+
+/** A commit whose answer was lost is asked for again: it has landed, or lands now, or something else says why not. */
+async function settleCommit({ log, shard, pause }: Site, producer: TransactionalProducer): Promise<void> {
+  for (;;) {
+    try {
+      return await producer.commit();
+    } catch (error) {
+      if (!(error instanceof ClusterError) || error.trouble !== "retry") throw error;
+      log.warn({ err: error, shard }, "a commit was not answered; asking again");
+      await pause(1_000);
+    }
+  }
+}
+
+/** The bases of the topics that are there; of a topic that was not known a scan begins at its first offset. */
+function basesOf(record: ShardRecord, topics: ReadonlyMap<string, TopicInfo>): Record<string, TopicBases> {
+  const bases: Record<string, TopicBases> = {};
+  for (const [topic, { id, partitions }] of topics) {
+    const known = record.bases[topic];
+    const zeros = Array.from({ length: partitions }, () => 0);
+    bases[topic] = known?.topicId === id ? known : { topicId: id, newest: zeros, previous: zeros };
+  }
+  return bases;
+}
