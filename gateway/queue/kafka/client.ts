@@ -1,0 +1,47 @@
+/** A real Kafka cluster: librdkafka carries the data, and a second client asks for what librdkafka's binding does not tell. */
+import type { KafkaCluster } from "./cluster.ts";
+import { loadLibrdkafka, type Properties } from "./librdkafka.ts";
+import { openMetadata } from "./metadata.ts";
+import { openProducer } from "./producer.ts";
+import { openReader } from "./reader.ts";
+
+export interface ClientOptions {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** More of librdkafka's properties, checked by the caller; those that the queue's promises rest on win over them. */
+  readonly properties: Properties;
+  /** How long one request waits for a broker before the call answers `retry` or `away`. */
+  readonly answerMs: number;
+  /** How long a read waits for its next record. */
+  readonly patienceMs: number;
+  /** Monotonic ms. */
+  readonly nowMs: () => number;
+}
+
+/**
+ * Opens a cluster; whether it answers shows at the first call.
+ * @throws Fault `unavailable`, not retryable, where the clients are not installed
+ */
+export async function connectCluster(options: ClientOptions): Promise<KafkaCluster> {
+  const { brokers, clientId, answerMs } = options;
+  const library = loadLibrdkafka();
+  const properties: Properties = {
+    "client.id": clientId,
+    "bootstrap.servers": brokers.join(","),
+    // A broker that comes back is found within a second, not within ten.
+    "reconnect.backoff.max.ms": 1_000,
+    ...options.properties,
+  };
+  const reader = openReader({ ...options, library, properties });
+  const { close, ...metadata } = await openMetadata({ brokers, clientId, answerMs });
+  return {
+    ...metadata,
+    producer: (transactionalId) => openProducer({ library, properties, transactionalId, answerMs }),
+    read: reader.read,
+    async close() {
+      await reader.close();
+      await close();
+    },
+  };
+}

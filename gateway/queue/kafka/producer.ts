@@ -1,0 +1,231 @@
+/** The transactional producer of librdkafka: one transaction at a time, every record to an explicit partition. */
+import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
+import {
+  ClusterError,
+  type ClusterTrouble,
+  type KafkaRecord,
+  type Place,
+  type TransactionalProducer,
+} from "./cluster.ts";
+import {
+  type Answer,
+  answered,
+  clusterError,
+  codedError,
+  connectClient,
+  type Librdkafka,
+  type NativeError,
+  type NativeHeader,
+  type NativeProducer,
+  type Properties,
+  producerTrouble,
+  sendTrouble,
+} from "./librdkafka.ts";
+
+export interface ProducerOptions {
+  readonly library: Librdkafka;
+  /** Connection and user's properties; those that the queue's promises rest on cannot be changed by them. */
+  readonly properties: Properties;
+  readonly transactionalId: string;
+  /** How long one call waits for brokers before it answers `retry`. */
+  readonly answerMs: number;
+}
+
+type PlacedOffset = Place & { readonly offset: number };
+
+/** What users may change. */
+const defaults: Properties = { "compression.type": "lz4", "linger.ms": 5 };
+const fixed: Properties = {
+  "enable.idempotence": true,
+  acks: -1,
+  // A dead producer that nobody replaces holds readers back for so long; 10 s did not outlast a fail-over.
+  "transaction.timeout.ms": 60_000,
+  // Bounds what waits in memory, whatever the size of a transaction (I8): beyond it `send` waits.
+  "queue.buffering.max.messages": 100_000,
+  "queue.buffering.max.kbytes": 64 * 1024,
+  // Half a minute by default, in which a send to a topic that is not there would say nothing.
+  "topic.metadata.propagation.max.ms": 5_000,
+};
+
+/** Each of these calls copies a record in 1 to 6 µs; after so many the event loop gets its turn. */
+const recordsPerTurn = 500;
+/** Where librdkafka's buffer is full, how long until it is tried again. */
+const fullWaitMs = 5;
+/** How often a flush that lasts looks whether the transaction has failed meanwhile. */
+const flushStepMs = 1_000;
+
+const queueFullCode = -184;
+/** The call is not allowed in the producer's state. */
+const stateCode = -172;
+
+export function openProducer(options: ProducerOptions): TransactionalProducer {
+  const { library, transactionalId, answerMs } = options;
+  let native: NativeProducer | undefined;
+  let isOpen = false;
+
+  function connected(): NativeProducer {
+    if (native === undefined) throw new ClusterError("restart", "the producer was not initialised, or it is closed");
+    return native;
+  }
+
+  async function init(): Promise<void> {
+    if (native === undefined) {
+      const properties = { ...defaults, ...options.properties, ...fixed, "transactional.id": transactionalId };
+      const made = new library.Producer(properties, {});
+      await connectClient(made, answerMs);
+      native = made;
+    }
+    await settle("take the transactional id over", (producer, answer) => producer.initTransactions(answerMs, answer));
+  }
+
+  /** Makes a call that ends or begins something, and says what its failure means. */
+  async function settle(
+    action: string,
+    call: (producer: NativeProducer, answer: Answer) => void,
+    meaning = (trouble: ClusterTrouble) => trouble,
+  ): Promise<void> {
+    const producer = connected();
+    try {
+      await answered<void>((answer) => call(producer, answer));
+    } catch (thrown) {
+      const error = thrown as NativeError;
+      throw clusterError(action, error, meaning(producerTrouble(error)));
+    }
+  }
+
+  /**
+   * The last record of each partition waits until all others are acknowledged, and only these few are reported: a
+   * report of every record costs as much as sending it, and they come through a hundred at a time (measured).
+   */
+  async function send(records: Iterable<KafkaRecord>): Promise<readonly PlacedOffset[]> {
+    await settle("begin a transaction", (producer, answer) => producer.beginTransaction(answer));
+    isOpen = true;
+    const lasts = new Map<string, Map<number, KafkaRecord>>();
+    let count = 0;
+    for (const record of records) {
+      let ofTopic = lasts.get(record.topic);
+      if (ofTopic === undefined) lasts.set(record.topic, (ofTopic = new Map()));
+      const earlier = ofTopic.get(record.partition);
+      ofTopic.set(record.partition, record);
+      if (earlier === undefined) continue;
+      await produce(earlier);
+      if (++count % recordsPerTurn > 0) continue;
+      connected().poll();
+      await turn();
+    }
+    if (count > 0) await flush();
+    return report([...lasts.values()].flatMap((ofTopic) => [...ofTopic.values()]));
+  }
+
+  /** Hands a record to librdkafka; waits while its buffer is full. */
+  async function produce(record: KafkaRecord): Promise<void> {
+    const { topic, partition, key, value, headers } = record;
+    const named =
+      headers.length === 0 ? undefined : headers.map(([name, content]): NativeHeader => ({ [name]: content }));
+    // To librdkafka 0 says "now", but a device without a clock reads in 1970.
+    const timestampMs = record.timestampMs === 0 ? 1 : record.timestampMs;
+    for (;;) {
+      const producer = connected();
+      try {
+        return producer.produce(topic, partition, value, key, timestampMs, undefined, named);
+      } catch (thrown) {
+        const error = thrown as NativeError;
+        if (error.code === queueFullCode) {
+          producer.poll();
+          await wait(fullWaitMs);
+        } else throw await failure(error, { topic, partition });
+      }
+    }
+  }
+
+  /** Waits until every record was acknowledged or has failed; librdkafka fails them after the transaction's time-out. */
+  async function flush(): Promise<void> {
+    for (;;) {
+      const producer = connected();
+      try {
+        return await answered<void>((answer) => producer.flush(flushStepMs, answer));
+      } catch {
+        const cause = await causeOf(producer);
+        if (cause.code !== stateCode) throw clusterError("send", cause, sendTrouble(cause), placeIn(cause.message));
+      }
+    }
+  }
+
+  /** Sends the last records, one of each partition, and waits for their offsets. */
+  async function report(records: readonly KafkaRecord[]): Promise<PlacedOffset[]> {
+    const native = connected().getClient();
+    const offsets: PlacedOffset[] = [];
+    let failed: { error: NativeError; place: Place } | undefined;
+    const all = Promise.withResolvers<void>();
+    let missing = records.length;
+    const callbacks = {
+      event: {
+        delivery_cb(code: number | null, { topic, partition, offset }: PlacedOffset): void {
+          if (code === null) offsets.push({ topic, partition, offset });
+          else failed ??= { error: codedError(code), place: { topic, partition } };
+          if (--missing === 0) all.resolve();
+        },
+      },
+    };
+    native.configureCallbacks(true, callbacks);
+    try {
+      for (const record of records) await produce(record);
+      await flush();
+      if (missing > 0) await all.promise;
+    } finally {
+      native.configureCallbacks(false, callbacks);
+    }
+    if (failed !== undefined) throw await failure(failed.error, failed.place);
+    return offsets;
+  }
+
+  /** Some errors only say that the transaction has failed, or the producer for good; then librdkafka is asked why. */
+  async function failure(error: NativeError, place: Place): Promise<ClusterError> {
+    if (sendTrouble(error) !== "abort") return clusterError("send", error, sendTrouble(error), place);
+    const cause = await causeOf(connected());
+    if (cause.code === stateCode) return clusterError("send", error, "abort", place);
+    return clusterError("send", cause, sendTrouble(cause), placeIn(cause.message));
+  }
+
+  return {
+    init,
+    send,
+    async commit() {
+      await settle(
+        "commit",
+        (producer, answer) => producer.commitTransaction(answerMs, answer),
+        // Such an error does not say that nothing was committed: librdkafka may have given up while the broker had not.
+        (trouble) => (trouble === "abort" ? "restart" : trouble),
+      );
+      isOpen = false;
+    },
+    async abort() {
+      if (!isOpen) return;
+      await settle("abort", (producer, answer) => producer.abortTransaction(answerMs, answer));
+      isOpen = false;
+    },
+    async close() {
+      const producer = native;
+      native = undefined;
+      isOpen = false;
+      if (producer === undefined) return;
+      await answered<unknown>((answer) => producer.disconnect(1, answer)).catch(() => undefined);
+    },
+  };
+}
+
+/**
+ * Why the transaction has failed: to begin another one is refused with the reason. Where it has not failed, that is
+ * refused because of the state.
+ */
+function causeOf(producer: NativeProducer): Promise<NativeError> {
+  return new Promise((resolve) =>
+    producer.beginTransaction((error) => resolve(error ?? new Error("the transaction was gone"))),
+  );
+}
+
+/** Where a batch was refused: librdkafka says so only in words. */
+function placeIn(message: string): Place | null {
+  const [, topic, partition] = /^ProduceRequest for (\S+) \[(\d+)\]/.exec(message) ?? [];
+  return topic === undefined ? null : { topic, partition: Number(partition) };
+}
