@@ -9,7 +9,7 @@ import { backoffMs } from "../../../shared/backoff.ts";
 import { type Env, hex } from "../../../shared/env.ts";
 import { Fault } from "../../../shared/errors.ts";
 import type { LanePosition, Outcome, Queue } from "../queue.ts";
-import type { KafkaCluster } from "./cluster.ts";
+import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import type { RecordFormat } from "./format.ts";
 import type { QueueRecord } from "./position-records.ts";
 import { openShard, type Shard } from "./shard.ts";
@@ -24,6 +24,8 @@ export interface KafkaQueueOptions {
   readonly namespace: string;
   readonly positionsTopic: string;
   readonly settleMs: number;
+  /** Makes a topic that a template names for the first time. */
+  readonly makeTopic: (name: string) => Promise<TopicInfo>;
   /** The group that this gateway knows; null where it knows none, and a queue may be made. */
   readonly groupId: string | null;
   /** Stops the opening, which otherwise waits for the cluster as long as it takes. */

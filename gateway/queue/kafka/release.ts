@@ -142,7 +142,8 @@ async function readWithin(
 
 function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: number): boolean {
   const name = format.nameOf(record.headers);
-  return name !== undefined && name.t === t && name.shard === shard && name.namespace === namespace;
+  if (name === undefined || name === "foreign") return false;
+  return name.t === t && name.shard === shard && name.namespace === namespace;
 }
 
 /** The newest record of each lane that was written since the base must be there. */

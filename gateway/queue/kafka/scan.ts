@@ -71,11 +71,14 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
     const lastOf = new Map<number, number>();
     await cluster.read(place, Math.max(from, low), high, ({ headers, offset }) => {
       const name = format.nameOf(headers);
-      if (name === undefined || name.shard !== site.shard || name.namespace !== site.namespace) return;
+      if (name === undefined) throw unreadable(place, offset);
+      if (name === "foreign" || name.shard !== site.shard || name.namespace !== site.namespace) return;
+      if (name.t > t) t = name.t;
+      // A replay fills seqs that its dead letter has settled.
+      if (name.replay !== null) return;
       found.note(name);
       if (offset < newest) released.note(name);
       if (name.t > shard.baseT) lastOf.set(name.t, offset);
-      if (name.t > t) t = name.t;
     });
     for (const [written, offset] of lastOf) entries.push({ ...place, t: written, offset });
   }
@@ -83,6 +86,15 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
   const doubled = found.doubled();
   const leaderEpochs = epochsOf(marks);
   return { folded, derived, topics, t, entries, aborted, leaderEpochs, passed, doubled };
+}
+
+/** Skipping it could write its seqs once more. */
+function unreadable({ topic, partition }: Place, offset: number): Fault {
+  return new Fault("too-new", {
+    what: `the name of the record at offset ${offset} of ${topic}, partition ${partition}, cannot be read`,
+    why: "a newer version of Holdfast wrote it, or somebody changed it",
+    remedy: "run the newer version",
+  });
 }
 
 /** The leader epochs of the partitions of a scan, as they are now. */

@@ -27,6 +27,7 @@ export interface ShardOptions {
   readonly settleMs: number;
   readonly owner: string;
   readonly queue: Site["queue"];
+  readonly makeTopic: Site["makeTopic"];
   /** Something was released, or a new generation began. */
   readonly onProgress: () => void;
 }

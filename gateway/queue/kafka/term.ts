@@ -43,12 +43,14 @@ export interface Site {
   readonly owner: string;
   /** What a partition without any record is to begin with; undefined where nothing is to be added. */
   readonly queue: (found: QueueRecord | undefined) => QueueRecord | undefined;
+  /** Makes a topic that is not there yet, and returns what it is. */
+  makeTopic(name: string): Promise<TopicInfo>;
   /** Waits; throws once the queue is closed. */
   pause(delayMs: number): Promise<void>;
 }
 
 export interface Term {
-  readonly topics: ReadonlyMap<string, TopicInfo>;
+  readonly topics: Map<string, TopicInfo>;
   readonly producer: TransactionalProducer;
   /** As it was written last; a new base is written with the next transaction. */
   record: ShardRecord;
@@ -77,7 +79,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   if (scan.doubled > 0) log.error({ seqs: scan.doubled, alarm: true }, "seqs stand in the topics more than once");
   const queue = site.queue(folded.queue);
   const term: Term = {
-    topics,
+    topics: new Map(topics),
     producer,
     record: { ...folded.shard, t: scan.t, bases: basesOf(folded.shard, topics) },
     lanes: derived.lanes,
@@ -116,12 +118,14 @@ export async function write(
   changed: readonly LaneRecord[],
   others: readonly PositionRecord[],
 ): Promise<void> {
+  await makeTopics(site, term, site.format.topicsOf(outcomes));
   const t = term.record.t + 1;
   const shard: ShardRecord = { ...term.record, owner: site.owner, t };
   const written = changed.map((entry): LaneRecord => ({ ...entry, t }));
   const lanes = written.map((entry): PositionRecord => ({ kind: "lane", entry }));
+  const partitionsOf = (topic: string): number => (term.topics.get(topic) as TopicInfo).partitions;
   function* records(): Generator<KafkaRecord> {
-    yield* site.format.records(outcomes, t);
+    yield* site.format.records(outcomes, { shard: site.shard, t, nowMs: site.env.wallUs() / 1000, partitionsOf });
     for (const one of [...others, ...lanes, { kind: "shard", shard } as const]) {
       yield { ...site.positions, ...encodePosition(one), timestampMs: null, headers: [] };
     }
@@ -134,6 +138,15 @@ export async function write(
   for (const entry of written) term.lanes.set(laneText(entry.lane), entry);
   for (const { topic, partition, offset } of ends) {
     if (topic !== site.positions.topic) term.entries.push({ topic, partition, offset, t });
+  }
+}
+
+/** Sees to it that topics are there; of one that is new a scan begins at its first offset, whoever makes that scan. */
+async function makeTopics(site: Site, term: Term, topics: Iterable<string>): Promise<void> {
+  for (const topic of topics) {
+    if (term.topics.has(topic)) continue;
+    term.topics.set(topic, await site.makeTopic(topic));
+    term.record = { ...term.record, bases: basesOf(term.record, term.topics) };
   }
 }
 

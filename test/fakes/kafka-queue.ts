@@ -1,0 +1,47 @@
+/** A Kafka queue for tests: one topic for each kind of record, JSON, and a settle time that no test waits for. */
+
+import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
+import { openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
+import { recordFormat } from "../../gateway/queue/kafka/record-format.ts";
+import { keysOf, topicNames } from "../../gateway/queue/kafka/topic-names.ts";
+import type { Queue } from "../../gateway/queue/queue.ts";
+import { realEnv } from "../../shared/env.ts";
+import { silent } from "./journal-in-memory.ts";
+
+export const namespace = "holdfast";
+export const topics = {
+  readings: "holdfast.readings",
+  losses: "holdfast.losses",
+  deadLetters: "holdfast.dead-letters",
+  positions: "holdfast.positions",
+} as const;
+
+/** The records as the queue writes them where nothing else is said. */
+export function testFormat() {
+  return recordFormat({
+    namespace,
+    format: "json",
+    topics: topicNames(topics.readings, []),
+    keyOf: keysOf("{agent}/{series}"),
+    lossTopic: topics.losses,
+    deadLetterTopic: topics.deadLetters,
+    timestamp: "reading",
+    historicalAfterMs: 600_000,
+    recordBytesMax: 1_000_000,
+  });
+}
+
+/** Opens the queue on a cluster that has the topics. */
+export function openTestQueue(cluster: KafkaCluster, groupId: string | null, settleMs = 20): Promise<Queue> {
+  return openKafkaQueue({
+    cluster,
+    env: { ...realEnv(), random: () => 0 },
+    log: silent,
+    format: testFormat(),
+    namespace,
+    positionsTopic: topics.positions,
+    settleMs,
+    groupId,
+    makeTopic: (name) => Promise.reject(new Error(`${name} is not there`)),
+  });
+}
