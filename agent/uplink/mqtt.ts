@@ -16,6 +16,7 @@ import { guardSocket } from "./guard.ts";
 import { keepAlive } from "./keep-alive.ts";
 import type { ConnectLink, LinkDown, LinkEvents, LinkSession, LinkTarget } from "./link.ts";
 import { certificateRefused, connackDown, lost, socketDown } from "./link-down.ts";
+import { publishHead } from "./publish.ts";
 
 /** How long a closed session may take to deliver what was sent before. */
 const lingerMs = 1_000;
@@ -133,14 +134,15 @@ function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: 
     send(payload) {
       if (phase !== "up") return Promise.resolve();
       life.sent();
-      client.publish(topicUp(agent), Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength), { qos: 0 });
       return new Promise((resolve) => {
         releases.add(resolve);
-        // Behind the message: it is called once the socket took all before it.
-        stream.write("", () => {
+        stream.cork();
+        stream.write(publishHead(topicUp(agent), payload.length));
+        stream.write(payload, () => {
           releases.delete(resolve);
           resolve();
         });
+        stream.uncork();
       });
     },
     close() {
@@ -160,7 +162,7 @@ function refused(why: string): LinkDown {
   return { reason: "refused", text: `the gateway does not speak as it should: ${why}` };
 }
 
-/** The client sends, receives and parses; it neither reconnects, keeps, waits nor logs by itself. */
+/** The client greets, receives and parses; batches go past it, and it neither reconnects, keeps, waits nor logs by itself. */
 function clientOptions(env: Env, { agent, secret, keepAliveMs }: LinkTarget): IClientOptions {
   const seconds = Math.max(Math.ceil((keepAliveMs * 3) / 1000), gatewayPatienceSeconds);
   return {
