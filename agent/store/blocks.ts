@@ -6,6 +6,7 @@
  */
 import type { Block, BlockHead } from "../../shared/block/block.ts";
 import type { Chain } from "../../shared/chain.ts";
+import { seqMax } from "../../shared/limits.ts";
 import type { Span } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 
@@ -23,7 +24,7 @@ const pieceBytes = 1008;
 export const rowBytes = 128;
 /** Rows that one look for small blocks passes over: about a millisecond. */
 const lookRows = 4_096;
-/** Rows fetched at once: enough to keep statements cheap, few enough to keep memory flat. */
+/** Most rows fetched at once: enough to keep statements cheap, few enough to keep memory flat. */
 export const pageRows = 256;
 
 export interface BlockRow extends BlockHead {
@@ -63,7 +64,7 @@ export interface BlockTable {
    */
   lookForSmall(run: number, stream: number, first: number, readings: number): SmallLook;
   /** The rows that start at `first` or later, at most `limit`. */
-  page(run: number, stream: number, first: number, limit?: number): BlockRow[];
+  page(run: number, stream: number, first: number, limit: number): BlockRow[];
 }
 
 export interface SmallLook {
@@ -88,8 +89,9 @@ interface RawRow {
   segment: number;
   min_us: number | null;
   max_us: number | null;
-  chain_before: Buffer | null;
-  chain_after: Buffer | null;
+  /** Hexadecimal, as `chain_after`; empty where it is unknown. */
+  chain_before: string;
+  chain_after: string;
   size_bytes: number;
   body: number | null;
 }
@@ -101,6 +103,8 @@ export function chainBlob(chain: Chain): Buffer | null {
 export function blobChain(blob: Buffer | null): Chain {
   return blob === null ? null : blob.toString("hex");
 }
+
+const textChain = (text: string): Chain => (text === "" ? null : text);
 
 function fromRaw(raw: RawRow): BlockRow {
   return {
@@ -116,15 +120,18 @@ function fromRaw(raw: RawRow): BlockRow {
     segment: raw.segment,
     minUs: raw.min_us,
     maxUs: raw.max_us,
-    before: blobChain(raw.chain_before),
-    after: blobChain(raw.chain_after),
+    before: textChain(raw.chain_before),
+    after: textChain(raw.chain_after),
     sizeBytes: raw.size_bytes,
     body: raw.body,
   };
 }
 
-const columns = `run, stream, first, count, state, codec, raw_bytes, crc, repeated, segment, min_us, max_us,
-  chain_before, chain_after, size_bytes, body`;
+const heads = "run, stream, first, count, state, codec, raw_bytes, crc, repeated, segment, min_us, max_us";
+const columns = `${heads}, chain_before, chain_after, size_bytes, body`;
+/** Chains are read as text, because a Buffer for each would be half of the garbage that walking the rows makes. */
+const readColumns = `${heads}, lower(hex(chain_before)) AS chain_before, lower(hex(chain_after)) AS chain_after,
+  size_bytes, body`;
 
 export function openBlocks(db: Db): BlockTable {
   const insertRow = db.prepare(`INSERT INTO block(${columns}, bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`);
@@ -139,18 +146,18 @@ export function openBlocks(db: Db): BlockTable {
   const inlineBytes = db.prepare("SELECT bytes FROM block WHERE run=? AND stream=? AND first=?").pluck();
   const pieces = db.prepare("SELECT bytes FROM body WHERE id>=? AND id<? ORDER BY id").pluck();
   const atOrBelow = db.prepare(
-    `SELECT ${columns} FROM block WHERE run=? AND stream=? AND first<=? ORDER BY first DESC LIMIT 1`,
+    `SELECT ${readColumns} FROM block WHERE run=? AND stream=? AND first<=? ORDER BY first DESC LIMIT 1`,
   );
-  const pageFrom = db.prepare(
-    `SELECT ${columns} FROM block WHERE run=? AND stream=? AND first>=? ORDER BY first LIMIT ?`,
+  const rowsFrom = db.prepare(
+    `SELECT ${readColumns} FROM block WHERE run=? AND stream=? AND first BETWEEN ? AND ? ORDER BY first LIMIT ?`,
   );
   const look = db.prepare(
     `SELECT min(CASE WHEN state=0 AND codec<>0 AND count<? THEN first END) AS small, max(first) AS last, count(*) AS rows
      FROM (SELECT first, state, codec, count FROM block WHERE run=? AND stream=? AND first>=?
            ORDER BY first LIMIT ${lookRows})`,
   );
-  const page = (run: number, stream: number, first: number, limit = pageRows): BlockRow[] =>
-    (pageFrom.all(run, stream, first, limit) as RawRow[]).map(fromRaw);
+  const page = (run: number, stream: number, first: number, limit: number, last = seqMax): BlockRow[] =>
+    (rowsFrom.all(run, stream, first, last, limit) as RawRow[]).map(fromRaw);
   const holding = (run: number, stream: number, seq: number): BlockRow | undefined => {
     const raw = atOrBelow.get(run, stream, seq) as RawRow | undefined;
     return raw !== undefined && raw.first + raw.count > seq ? fromRaw(raw) : undefined;
@@ -225,9 +232,9 @@ export function openBlocks(db: Db): BlockTable {
     *within(run, stream, span) {
       let next = holding(run, stream, span.first)?.first ?? span.first;
       for (;;) {
-        const rows = page(run, stream, next);
+        // An answer to a batch touches some ten rows: a full page for it would be more garbage than all else that it costs.
+        const rows = page(run, stream, next, pageRows, span.last);
         for (const row of rows) {
-          if (row.first > span.last) return;
           yield row;
           next = row.first + row.count;
         }

@@ -60,8 +60,8 @@ export interface Store {
   loadOldest(): void;
   isOpen(lane: Lane): boolean;
   lane(stream: string, epoch: string): Lane | undefined;
-  /** A page of block rows of a lane that hold `first` or later seqs, in order. */
-  page(lane: Lane, first: number): BlockRow[];
+  /** A page of block rows of a lane that hold `first` or later seqs, in order, at most `limit`. */
+  page(lane: Lane, first: number, limit?: number): BlockRow[];
   /** The block of a row; undefined where it was damaged, which has been dealt with then. */
   block(lane: Lane, row: BlockRow): Block | undefined;
   noteSent(row: BlockRow): void;
@@ -218,13 +218,13 @@ export function openStore(db: Db, env: Env, options: StoreOptions): Store {
       for (const lane of lanesOf(core)) if (lane.name === stream && lane.epoch === epoch) return lane;
       return undefined;
     },
-    page(lane, first) {
+    page(lane, first, limit = pageRows) {
       const { run, stream } = lane;
-      const rows = core.blocks.page(run, stream, core.blocks.holding(run, stream, first)?.first ?? first);
+      const rows = core.blocks.page(run, stream, core.blocks.holding(run, stream, first)?.first ?? first, limit);
       const tail = rows[rows.length - 1];
       // The rows of an epoch that was given up have gone to another one.
       if (core.live.has(run)) {
-        refuseHoles(core, lane, rows, first, tail === undefined || rows.length < pageRows ? lane.last : lastOf(tail));
+        refuseHoles(core, lane, rows, first, tail === undefined || rows.length < limit ? lane.last : lastOf(tail));
       }
       return rows;
     },

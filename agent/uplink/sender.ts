@@ -6,7 +6,7 @@ import type { Block } from "../../shared/block/block.ts";
 import type { Env } from "../../shared/env.ts";
 import type { Batch } from "../../shared/protocol/messages.ts";
 import { gaps, type Ranges } from "../../shared/ranges.ts";
-import { type BlockRow, pending } from "../store/blocks.ts";
+import { type BlockRow, pageRows, pending } from "../store/blocks.ts";
 import type { Lane } from "../store/lanes.ts";
 import type { Store } from "../store/store.ts";
 import { clockOf, cut } from "./cut.ts";
@@ -19,6 +19,8 @@ import type { Session } from "./state.ts";
  * device's memory, large enough that the transaction that its answer costs is spread over many readings.
  */
 const batchBytesWanted = 64 * 1024;
+/** Rows looked at for a batch at the least: some of them may rest, or be smaller than most. */
+const leastRows = 16;
 
 export interface Sender {
   readonly flights: Flights;
@@ -53,6 +55,16 @@ export interface Sender {
   readingsSent(): number;
 }
 
+/**
+ * Rows that fill a batch where they are as large as those that wait are on average. Each row that is fetched in vain is
+ * 1 kB of garbage, and whole pages filled the young generation with it: 2 MB of growth while a backlog was sent.
+ */
+function rowsWanted(lane: Lane, batchBytesMax: number): number {
+  const { blocks, bytes } = lane.tallies[pending];
+  const average = bytes / Math.max(1, blocks);
+  return Math.min(pageRows, Math.max(leastRows, Math.ceil(batchBytesMax / Math.max(1, average))));
+}
+
 export function createSender(store: Store, env: Env, priorityOf: (stream: string) => number): Sender {
   const flights = createFlights();
   /** Per lane the seq to look on from; a lane that is not in it has been walked to its end. */
@@ -76,7 +88,7 @@ export function createSender(store: Store, env: Env, priorityOf: (stream: string
     const skip = (row: BlockRow): boolean => flights.holds(row) || flights.rests(row, nowMs);
     for (;;) {
       const gap = gaps(lane.journaled, walked.get(key) ?? 1, lane.last)[0];
-      const rows = gap === undefined ? [] : store.page(lane, gap.first);
+      const rows = gap === undefined ? [] : store.page(lane, gap.first, rowsWanted(lane, batchBytesMax));
       if (rows.length === 0) {
         ended.add(key);
         return [];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Store } from "../../agent/store/store.ts";
 import type { Ask, Batch } from "../../shared/protocol/messages.ts";
 import type { Range } from "../../shared/ranges.ts";
 import { append, appendLarge, keptStore, theLane, upTo } from "../fakes/agent-store.ts";
@@ -187,4 +188,31 @@ void test("what a slow link has not taken yet is not sent twice, however long it
   assert.deepEqual(link.take("batch"), [], "its time runs from now");
   await link.settle(15_000);
   assert.equal(link.take("batch").length, 1);
+});
+
+void test("I8: what is fetched to make a batch is about what it carries, and all of it is sent", async (t) => {
+  const kept = keptStore();
+  const fetched: number[] = [];
+  const store: Store = {
+    ...kept.store,
+    page(lane, first, limit) {
+      const rows = kept.store.page(lane, first, limit);
+      fetched.push(rows.length);
+      return rows;
+    },
+  };
+  for (let i = 0; i < 40; i++) appendLarge(kept.store, i);
+  const link = scripted(t, {}, { ...kept, store });
+  await link.join();
+  let next = 1;
+  for (let version = 1; next <= 40; version++) {
+    const batches = link.take("batch");
+    assert.ok(batches.length > 0);
+    for (const batch of batches) {
+      assert.equal(batch.blocks[0]?.first, next);
+      next = taken(batch).last + 1;
+      await link.tell(link.position(laneOf(batch), [{ ...taken(batch), first: 1, before: null }], { version }));
+    }
+  }
+  assert.ok(Math.max(...fetched) <= 16, `${Math.max(...fetched)} rows were fetched for batches of one block`);
 });
