@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { Admin } from "@platformatic/kafka";
 import { freePorts } from "../../demo/ports.ts";
+import type { Place } from "../../gateway/queue/kafka/cluster.ts";
 import { javaArgs, runJava, type WitnessedRecord, witnessed } from "./java.ts";
 
 export interface TopicWish {
@@ -28,6 +29,8 @@ export interface Brokers {
   resume(node: number): void;
   createTopic(name: string, wish?: TopicWish): Promise<void>;
   deleteTopic(name: string): Promise<void>;
+  /** Removes the beginning of a partition, as retention does. */
+  deleteBefore(place: Place, offset: number): Promise<void>;
   /** Committed records as Kafka's own consumer reads them. */
   witnessed(topic: string): Promise<WitnessedRecord[]>;
   log(node: number): string;
@@ -143,6 +146,9 @@ export async function startBrokers(nodes: 1 | 3, settings: Readonly<Record<strin
     },
     async deleteTopic(name) {
       await admin.deleteTopics({ topics: [name] });
+    },
+    async deleteBefore({ topic, partition }, offset) {
+      await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(offset) }] }] });
     },
     witnessed: (topic) => witnessed(bootstrap, topic),
     log: (node) => readFileSync(logFile(node), "utf8"),

@@ -74,9 +74,10 @@ export interface NativeConsumer extends Client {
   disconnect(answer: Answer<unknown>): void;
 }
 
+/** Made without properties for topics: an empty set of them would put those in `properties` back to their defaults. */
 export interface Librdkafka {
-  readonly Producer: new (properties: Properties, topicProperties: Properties) => NativeProducer;
-  readonly KafkaConsumer: new (properties: Properties, topicProperties: Properties) => NativeConsumer;
+  readonly Producer: new (properties: Properties) => NativeProducer;
+  readonly KafkaConsumer: new (properties: Properties) => NativeConsumer;
 }
 
 /** Loads the client. @throws Fault `unavailable`, not retryable, where it is not installed or cannot run here */

@@ -71,7 +71,7 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
   async function init(): Promise<void> {
     if (native === undefined) {
       const properties = { ...defaults, ...options.properties, ...fixed, "transactional.id": transactionalId };
-      const made = new library.Producer(properties, {});
+      const made = new library.Producer(properties);
       await connectClient(made, answerMs);
       native = made;
     }

@@ -65,7 +65,7 @@ export function openReader(options: ReaderOptions): Reader {
   async function connected(): Promise<NativeConsumer> {
     if (closed) throw new ClusterError("away", "the cluster's client is closed");
     if (native !== undefined) return native;
-    const made = new library.KafkaConsumer({ ...options.properties, ...fixed }, {});
+    const made = new library.KafkaConsumer({ ...options.properties, ...fixed });
     await connectClient(made, patienceMs);
     made.setDefaultConsumeTimeout(stepMs);
     made.setDefaultIsTimeoutOnlyForFirstMessage(true);
