@@ -63,6 +63,8 @@ export interface FakeCluster {
    * than `settledMs`. Every partition gets a new leader epoch.
    */
   powerCut(settledMs: number, cut: (young: number) => number): void;
+  /** Every partition gets a leader on whose disk nothing young is settled yet. */
+  moveLeaders(settledMs: number): void;
   /** Deletes a topic and makes it anew. */
   recreate(topic: string): void;
   deleteBefore(place: Place, offset: number): void;
@@ -153,9 +155,10 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
         const fault = options.fault?.();
         if (fault === "request lost") throw new ClusterError("retry", "no answer");
         known.state = ending;
+        // A broker answers first and writes the markers then; the next transaction of the same id waits for them.
         if (fault === "markers late") finish(id, 1);
         else finish(id);
-        if (fault !== undefined) throw new ClusterError("retry", "no answer");
+        if (fault === "answer lost") throw new ClusterError("retry", "no answer");
       });
     }
 
@@ -265,6 +268,12 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
         if (gone.length > 0) tell(`${key} loses ${gone.length} items from ${log.low + log.items.length} on`);
         log.leaderEpoch++;
         log.epochs.clear();
+      }
+    },
+    moveLeaders(settledMs) {
+      for (const log of logs.values()) {
+        log.leaderEpoch++;
+        log.items = log.items.map((item) => (item.atMs > nowMs() - settledMs ? { ...item, atMs: nowMs() } : item));
       }
     },
     recreate(topic) {

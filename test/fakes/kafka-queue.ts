@@ -1,6 +1,7 @@
 /** A Kafka queue for tests: one topic for each kind of record, JSON, and a settle time that no test waits for. */
 
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
+import type { RecordFormat } from "../../gateway/queue/kafka/format.ts";
 import { openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
 import { recordFormat } from "../../gateway/queue/kafka/record-format.ts";
 import { keysOf, topicNames } from "../../gateway/queue/kafka/topic-names.ts";
@@ -8,23 +9,33 @@ import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
 import { silent } from "./journal-in-memory.ts";
 
-export const namespace = "holdfast";
-export const topics = {
-  readings: "holdfast.readings",
-  losses: "holdfast.losses",
-  deadLetters: "holdfast.dead-letters",
-  positions: "holdfast.positions",
-} as const;
+export interface QueueTopics {
+  readonly namespace: string;
+  readonly readings: string;
+  readonly losses: string;
+  readonly deadLetters: string;
+  readonly positions: string;
+}
+
+export function topicsIn(namespace: string): QueueTopics {
+  return {
+    namespace,
+    readings: `${namespace}.readings`,
+    losses: `${namespace}.losses`,
+    deadLetters: `${namespace}.dead-letters`,
+    positions: `${namespace}.positions`,
+  };
+}
 
 /** The records as the queue writes them where nothing else is said. */
-export function testFormat() {
+export function testFormat({ namespace, readings, losses, deadLetters }: QueueTopics): RecordFormat {
   return recordFormat({
     namespace,
     format: "json",
-    topics: topicNames(topics.readings, []),
+    topics: topicNames(readings, []),
     keyOf: keysOf("{agent}/{series}"),
-    lossTopic: topics.losses,
-    deadLetterTopic: topics.deadLetters,
+    lossTopic: losses,
+    deadLetterTopic: deadLetters,
     timestamp: "reading",
     historicalAfterMs: 600_000,
     recordBytesMax: 1_000_000,
@@ -32,13 +43,18 @@ export function testFormat() {
 }
 
 /** Opens the queue on a cluster that has the topics. */
-export function openTestQueue(cluster: KafkaCluster, groupId: string | null, settleMs = 20): Promise<Queue> {
+export function openTestQueue(
+  cluster: KafkaCluster,
+  topics: QueueTopics,
+  groupId: string | null,
+  settleMs = 20,
+): Promise<Queue> {
   return openKafkaQueue({
     cluster,
     env: { ...realEnv(), random: () => 0 },
     log: silent,
-    format: testFormat(),
-    namespace,
+    format: testFormat(topics),
+    namespace: topics.namespace,
     positionsTopic: topics.positions,
     settleMs,
     groupId,

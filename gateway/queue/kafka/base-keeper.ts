@@ -9,6 +9,8 @@ import { type Site, type Term, write } from "./term.ts";
 
 /** A base is renewed at least this often, so that retention does not pass the one of an idle shard. */
 const idleBaseMs = 3_600_000;
+/** Foreign transactions end sooner; later only the start's first steps can tell what became of an undecided record. */
+const undecidedMaxMs = 90_000;
 
 export interface BaseKeeper {
   /**
@@ -80,9 +82,10 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       if (env.monoMs() < checkpoint.takenMs + settleMs) return false;
       const settled = checkpoint;
       const verdict = await verifyCheckpoint(site, settled, term.entries, term.record.baseT);
+      if (verdict === "undecided" && env.monoMs() < settled.takenMs + settleMs + undecidedMaxMs) return false;
       await inTurn(async () => {
         checkpoint = undefined;
-        if (verdict === "lost") {
+        if (verdict === "lost" || verdict === "undecided") {
           log.error(
             { shard, alarm: true },
             "the cluster lost records that it had acknowledged; they are written again",

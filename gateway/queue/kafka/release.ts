@@ -26,14 +26,18 @@ export interface Checkpoint {
   readonly lanes: ReadonlyMap<string, LaneRecord>;
 }
 
-/** `moved`: a partition has a new leader, so the settle time begins again. `lost`: something is gone. */
-export type Verdict = "stands" | "moved" | "lost";
+/**
+ * `moved`: a partition has a new leader, so the settle time begins again. `lost`: something is gone. `undecided`: an open
+ * transaction lies before what is looked for, so it cannot be seen yet.
+ */
+export type Verdict = "stands" | "moved" | "lost" | "undecided";
 
 /** Reading on is cheaper than many single reads up to about so many records for each. */
 const recordsPerEntry = 64;
 
 /**
  * Notes where everything stands; only between two transactions.
+ * @returns undefined where the markers of the latest one are still to come: they are written after its commit was answered
  * @param ends by topic and partition the offset from which on the last visible record is looked for
  */
 export async function takeCheckpoint(
@@ -41,9 +45,10 @@ export async function takeCheckpoint(
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
   state: { takenMs: number; t: number; positionsFrom: number; lanes: ReadonlyMap<string, LaneRecord> },
-): Promise<Checkpoint> {
+): Promise<Checkpoint | undefined> {
   const { takenMs, t, positionsFrom, lanes } = state;
   const own = await cluster.watermarks(positions);
+  if (own.stable < own.high) return undefined;
   const anchors: Anchor[] = [];
   for (const [topic, { id, partitions }] of topics) {
     for (let partition = 0; partition < partitions; partition++) {
@@ -94,7 +99,8 @@ export async function verifyCheckpoint(
     const own = entries.filter(({ topic, partition, t }) => {
       return topic === anchor.topic && partition === anchor.partition && t <= checkpoint.t;
     });
-    if (!(await stands(site, anchor, own))) return "lost";
+    const verdict = await stands(site, anchor, own);
+    if (verdict !== "stands") return verdict;
   }
   if (!(await positionsStand(site, checkpoint, baseT))) return "lost";
   // Last, so that whatever was read was read from the leader of the checkpoint.
@@ -106,8 +112,8 @@ export async function verifyCheckpoint(
   return "stands";
 }
 
-async function stands(site: Site, anchor: Anchor, entries: readonly Entry[]): Promise<boolean> {
-  const { low } = await site.cluster.watermarks(anchor);
+async function stands(site: Site, anchor: Anchor, entries: readonly Entry[]): Promise<Verdict> {
+  const { low, stable, high } = await site.cluster.watermarks(anchor);
   // Where the end was lost and written anew, one offset has several claims; only one of them can hold.
   const wanted = new Map<number, ((record: StoredRecord) => boolean)[]>();
   const want = (offset: number, holds: (record: StoredRecord) => boolean): void =>
@@ -118,26 +124,16 @@ async function stands(site: Site, anchor: Anchor, entries: readonly Entry[]): Pr
   // What retention has taken since cannot be looked at any more; it was there when it was written.
   const offsets = [...wanted.keys()].filter((offset) => offset >= low).sort((a, b) => a - b);
   const [first, last] = [offsets[0], offsets.at(-1)];
-  if (first === undefined || last === undefined) return true;
+  if (first === undefined || last === undefined) return "stands";
+  if (last >= high) return "lost";
+  if (last >= stable) return "undecided";
   const holds = new Set<number>();
   const look = (record: StoredRecord): void => {
     if (wanted.get(record.offset)?.every((hold) => hold(record)) === true) holds.add(record.offset);
   };
-  if (last - first <= recordsPerEntry * offsets.length) await readWithin(site.cluster, anchor, first, last + 1, look);
-  else for (const offset of offsets) await readWithin(site.cluster, anchor, offset, offset + 1, look);
-  return holds.size === offsets.length;
-}
-
-/** Reads what is there of a span: after a loss the partition may end before it. */
-async function readWithin(
-  cluster: KafkaCluster,
-  place: Place,
-  from: number,
-  end: number,
-  onRecord: (record: StoredRecord) => void,
-): Promise<void> {
-  const { stable } = await cluster.watermarks(place);
-  if (from < Math.min(end, stable)) await cluster.read(place, from, Math.min(end, stable), onRecord);
+  if (last - first <= recordsPerEntry * offsets.length) await site.cluster.read(anchor, first, last + 1, look);
+  else for (const offset of offsets) await site.cluster.read(anchor, offset, offset + 1, look);
+  return holds.size === offsets.length ? "stands" : "lost";
 }
 
 function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: number): boolean {
@@ -150,7 +146,10 @@ function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: numb
 async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
   const newest = new Map<string, number>();
   const { from, end } = checkpoint.positions;
-  await readWithin(site.cluster, site.positions, from, end, (record) => {
+  const { stable } = await site.cluster.watermarks(site.positions);
+  // It was decided up to there when the checkpoint was taken.
+  if (stable < end) return false;
+  await site.cluster.read(site.positions, from, end, (record) => {
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
   });

@@ -59,6 +59,8 @@ const entriesMax = 100_000;
 const tickPart = 1 / 4;
 const tickMsMin = 20;
 const tickMsMax = 1_000;
+const decidedEveryMs = 100;
+const decidedMaxMs = 5_000;
 
 export function openShard(options: ShardOptions): Shard {
   const { cluster, env, log, namespace, shard, settleMs, positionsTopic } = options;
@@ -110,9 +112,9 @@ export function openShard(options: ShardOptions): Shard {
   async function refuseWhenTaken(): Promise<void> {
     if (latest === undefined) return;
     const { t } = latest.record;
-    const { stable, low } = await cluster.watermarks(site.positions);
+    const { low, end } = await decided();
     let owner = options.owner;
-    await cluster.read(site.positions, low, stable, (record) => {
+    await cluster.read(site.positions, low, end, (record) => {
       const position = decodePosition(record);
       if (position.kind === "shard" && position.shard.t > t) owner = position.shard.owner;
     });
@@ -123,6 +125,16 @@ export function openShard(options: ShardOptions): Shard {
       remedy: "run one gateway for each shard; restart this one when the other has stopped",
     });
     throw fenced;
+  }
+
+  /** The span of the positions that is decided; markers come a little after a commit was answered, so it is waited for. */
+  async function decided(): Promise<{ low: number; end: number }> {
+    const { high } = await cluster.watermarks(site.positions);
+    for (const untilMs = env.monoMs() + decidedMaxMs; ; await pause(decidedEveryMs)) {
+      const { low, stable } = await cluster.watermarks(site.positions);
+      // What is open for longer is this process's own, or hangs: the next term's start ends it.
+      if (stable >= high || env.monoMs() > untilMs) return { low, end: stable };
+    }
   }
 
   /** Runs a step in its turn; a doubt that it leaves ends the term. */

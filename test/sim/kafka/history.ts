@@ -145,12 +145,23 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       clock.after(dice.wait(3 * secondMs), null, () => cluster.setAway(false));
       return true;
     },
+    "leaders moved"() {
+      cluster.moveLeaders(settleMs);
+      return true;
+    },
     "journal lost"() {
       journal.lose();
       return true;
     },
   };
-  const weights: Record<string, number> = { kill: 4, zombie: 1, away: 2, "power cut": 3, "journal lost": 0.5 };
+  const weights: Record<string, number> = {
+    kill: 4,
+    zombie: 1,
+    away: 2,
+    "power cut": 3,
+    "leaders moved": 2,
+    "journal lost": 0.5,
+  };
   const enabled = Object.keys(faults).filter(() => dice.chance(0.6));
 
   let active: readonly AgentLane[] = lanes;

@@ -96,14 +96,6 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
       replace: "if (env.monoMs() < checkpoint.takenMs)",
     },
   ],
-  // A commit whose answer was lost is asked for again, never taken for failed.
-  askagain: [
-    {
-      file: `${folder}/term.ts`,
-      find: 'error.trouble !== "retry") throw error;',
-      replace: 'error.trouble !== "retry") throw error;\n        return;',
-    },
-  ],
   // A plan made on the positions of an earlier generation is refused.
   stale: [{ file: `${folder}/shard.ts`, find: "if (seen !== generation) throw stale();", replace: "" }],
   // A new queue counts as made once its first record cannot be lost.
