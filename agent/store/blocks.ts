@@ -76,25 +76,8 @@ export interface SmallLook {
   readonly isEnd: boolean;
 }
 
-interface RawRow {
-  run: number;
-  stream: number;
-  first: number;
-  count: number;
-  state: number;
-  codec: number;
-  raw_bytes: number;
-  crc: number;
-  repeated: number;
-  segment: number;
-  min_us: number | null;
-  max_us: number | null;
-  /** Hexadecimal, as `chain_after`; empty where it is unknown. */
-  chain_before: string;
-  chain_after: string;
-  size_bytes: number;
-  body: number | null;
-}
+/** A row as SQLite gives it. */
+type RawRow = Omit<BlockRow, "repeated"> & { repeated: boolean | number };
 
 export function chainBlob(chain: Chain): Buffer | null {
   return chain === null ? null : Buffer.from(chain, "hex");
@@ -104,34 +87,18 @@ export function blobChain(blob: Buffer | null): Chain {
   return blob === null ? null : blob.toString("hex");
 }
 
-const textChain = (text: string): Chain => (text === "" ? null : text);
-
+/** Completes the row in place: a copy of each would be a third more garbage. */
 function fromRaw(raw: RawRow): BlockRow {
-  return {
-    run: raw.run,
-    stream: raw.stream,
-    first: raw.first,
-    count: raw.count,
-    state: raw.state as BlockState,
-    codec: raw.codec,
-    rawBytes: raw.raw_bytes,
-    crc: raw.crc,
-    repeated: raw.repeated === 1,
-    segment: raw.segment,
-    minUs: raw.min_us,
-    maxUs: raw.max_us,
-    before: textChain(raw.chain_before),
-    after: textChain(raw.chain_after),
-    sizeBytes: raw.size_bytes,
-    body: raw.body,
-  };
+  raw.repeated = raw.repeated === 1;
+  return raw as BlockRow;
 }
 
-const heads = "run, stream, first, count, state, codec, raw_bytes, crc, repeated, segment, min_us, max_us";
-const columns = `${heads}, chain_before, chain_after, size_bytes, body`;
-/** Chains are read as text, because a Buffer for each would be half of the garbage that walking the rows makes. */
-const readColumns = `${heads}, lower(hex(chain_before)) AS chain_before, lower(hex(chain_after)) AS chain_after,
-  size_bytes, body`;
+const columns = `run, stream, first, count, state, codec, raw_bytes, crc, repeated, segment, min_us, max_us,
+  chain_before, chain_after, size_bytes, body`;
+/** The columns as rows have them. Chains are read as text: a Buffer for each would be half of the garbage of a walk. */
+const rowColumns = `run, stream, first, count, state, codec, raw_bytes AS rawBytes, crc, repeated, segment,
+  min_us AS minUs, max_us AS maxUs, nullif(lower(hex(chain_before)), '') AS "before",
+  nullif(lower(hex(chain_after)), '') AS "after", size_bytes AS sizeBytes, body`;
 
 export function openBlocks(db: Db): BlockTable {
   const insertRow = db.prepare(`INSERT INTO block(${columns}, bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`);
@@ -146,10 +113,10 @@ export function openBlocks(db: Db): BlockTable {
   const inlineBytes = db.prepare("SELECT bytes FROM block WHERE run=? AND stream=? AND first=?").pluck();
   const pieces = db.prepare("SELECT bytes FROM body WHERE id>=? AND id<? ORDER BY id").pluck();
   const atOrBelow = db.prepare(
-    `SELECT ${readColumns} FROM block WHERE run=? AND stream=? AND first<=? ORDER BY first DESC LIMIT 1`,
+    `SELECT ${rowColumns} FROM block WHERE run=? AND stream=? AND first<=? ORDER BY first DESC LIMIT 1`,
   );
   const rowsFrom = db.prepare(
-    `SELECT ${readColumns} FROM block WHERE run=? AND stream=? AND first BETWEEN ? AND ? ORDER BY first LIMIT ?`,
+    `SELECT ${rowColumns} FROM block WHERE run=? AND stream=? AND first BETWEEN ? AND ? ORDER BY first LIMIT ?`,
   );
   const look = db.prepare(
     `SELECT min(CASE WHEN state=0 AND codec<>0 AND count<? THEN first END) AS small, max(first) AS last, count(*) AS rows
