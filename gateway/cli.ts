@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import { askAdmin } from "../shared/ask-admin.ts";
 import { realEnv } from "../shared/env.ts";
+import { Fault } from "../shared/errors.ts";
 import { countedText } from "../shared/human.ts";
 import { openLog } from "../shared/log.ts";
 import { checkConfig, findConfig, takeConfig, writeSample } from "../shared/options/commands.ts";
@@ -122,7 +123,7 @@ program
   .option("--folder <folder>", "the queue's folder; default: from the configuration")
   .action(async (options: ConfigOption & { follow?: boolean; folder?: string }) => {
     const { readQueue } = await import("./queue/read.ts");
-    const folder = options.folder ?? config(options).queue.folder;
+    const folder = options.folder ?? folderOf(config(options).queue);
     for await (const { lines, skippedSegments } of readQueue({ folder, follow: options.follow === true })) {
       if (skippedSegments > 0) voice.note(`${countedText(skippedSegments, "segment")} had been deleted by retention`);
       if (!process.stdout.write(lines)) await new Promise((resolve) => process.stdout.once("drain", resolve));
@@ -159,5 +160,12 @@ program
       declared.map(({ lane, reason, seqs }) => [lane.agent, lane.stream, lane.epoch, reason, String(seqs)]),
     );
   });
+
+function folderOf(queue: GatewayConfig["queue"]): string {
+  if (queue.engine === "file") return queue.folder;
+  const what = "only the file queue can be read by this command";
+  const remedy = "read the topics with any consumer of Kafka that is set to isolation.level=read_committed";
+  throw new Fault("usage", { what, why: "queue.engine is kafka", remedy });
+}
 
 program.parseAsync().catch((error: unknown) => process.exit(voice.fault(error)));

@@ -7,7 +7,9 @@ import { type Environment, loadOptions } from "../shared/options/load.ts";
 import { type Listen, nameOfHost } from "../shared/options/places.ts";
 import type { FileReference } from "../shared/options/scalar.ts";
 import type { ValueOf } from "../shared/options/table.ts";
+import { kafkaSettings } from "./config-kafka.ts";
 import { type GatewayTable, gatewayProgram } from "./options.ts";
+import type { KafkaSettings } from "./queue/kafka/settings.ts";
 
 export interface TlsListenConfig extends Listen {
   readonly certFile: string;
@@ -16,7 +18,7 @@ export interface TlsListenConfig extends Listen {
   readonly caFile?: string;
 }
 
-export interface QueueConfig {
+export interface FileQueueConfig {
   readonly engine: "file";
   readonly folder: string;
   readonly segmentBytesMax: number;
@@ -25,6 +27,8 @@ export interface QueueConfig {
   /** Infinity where only `retainBytes` bounds the queue. */
   readonly retainAgeMs: number;
 }
+
+export type QueueConfig = FileQueueConfig | ({ readonly engine: "kafka" } & KafkaSettings);
 
 export interface GatewayConfig {
   readonly name: string;
@@ -60,29 +64,35 @@ export function loadGatewayConfig(path: string | undefined, environment: Environ
 }
 
 function gatewayConfig(options: ValueOf<GatewayTable>): GatewayConfig {
-  const { mqtt, journal, queue } = options;
+  const { mqtt, journal } = options;
   const { cert, key, ca } = mqtt.tls;
   const tls =
     cert === undefined || key === undefined
       ? null
       : { ...mqtt.tls.listen, certFile: cert, keyFile: key, ...(ca === undefined ? {} : { caFile: ca }) };
+  const name = options.name ?? nameOfHost(hostname(), "gateway");
   return {
-    name: options.name ?? nameOfHost(hostname(), "gateway"),
+    name,
     stateFolder: options.stateFolder,
     mqtt: { listen: mqtt.listen, tls },
     advertise: options.advertise,
     groupId: options.group.id ?? null,
     journal: { engine: journal.engine, quotaBytes: journal.quota },
-    queue: {
-      engine: queue.engine,
-      folder: queue.folder ?? join(options.stateFolder, "queue"),
-      segmentBytesMax: queue.segmentBytes,
-      segmentAgeMaxMs: queue.segmentAge,
-      retainBytes: queue.retainBytes,
-      retainAgeMs: queue.retainAge ?? Number.POSITIVE_INFINITY,
-    },
+    queue: queueConfig(options, name),
     sendWindow: options.sendWindow,
     admin: options.admin.listen,
     log: options.log,
+  };
+}
+
+function queueConfig({ queue, stateFolder }: ValueOf<GatewayTable>, name: string): QueueConfig {
+  if (queue.engine === "kafka") return { engine: "kafka", ...kafkaSettings(queue.kafka, name) };
+  return {
+    engine: "file",
+    folder: queue.folder ?? join(stateFolder, "queue"),
+    segmentBytesMax: queue.segmentBytes,
+    segmentAgeMaxMs: queue.segmentAge,
+    retainBytes: queue.retainBytes,
+    retainAgeMs: queue.retainAge ?? Number.POSITIVE_INFINITY,
   };
 }

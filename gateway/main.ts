@@ -12,7 +12,7 @@ import type { Logger } from "pino";
 import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
 import { type Env, realEnv } from "../shared/env.ts";
-import type { Fault } from "../shared/errors.ts";
+import { Fault } from "../shared/errors.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
@@ -45,6 +45,9 @@ export async function openParts(
   log: Logger,
   onFailed: (fault: Fault) => void,
 ): Promise<Parts> {
+  if (config.queue.engine === "kafka") {
+    throw new Fault("unavailable", { what: "the Kafka queue cannot be run by this version", remedy: "use file" });
+  }
   const { folder, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs } = config.queue;
   const queue = openFileQueue({ folder, env, log, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs });
   try {

@@ -3,6 +3,7 @@ import { isLoopback } from "../shared/address.ts";
 import { checkAdmin, checkKeyPair, checkPorts, fault, warning } from "../shared/options/cross.ts";
 import type { CrossFault, ValueOf } from "../shared/options/table.ts";
 import type { GatewayTable } from "./options.ts";
+import { checkKafkaOptions } from "./options-kafka-check.ts";
 
 /** Everything that single options cannot tell. */
 export function checkGatewayOptions(options: ValueOf<GatewayTable>): CrossFault[] {
@@ -23,6 +24,11 @@ export function checkGatewayOptions(options: ValueOf<GatewayTable>): CrossFault[
     faults.push(
       warning("mqtt.tls.ca", "mqtt.tls.ca has no effect", "without cert there is no TLS", "add cert and key"),
     );
+  }
+  if (queue.engine === "kafka") return [...faults, ...checkKafkaOptions(queue.kafka)];
+  if (queue.kafka.brokers.length > 0) {
+    const remedy = "set queue.engine to kafka, or remove the brokers";
+    faults.push(warning("queue.kafka.brokers", "queue.kafka has no effect", "queue.engine is file", remedy));
   }
   if (queue.segmentBytes > queue.retainBytes) {
     const why = "it is larger than queue.retainBytes";

@@ -4,6 +4,7 @@ import { choice, count, duration, groupId, identifier, size } from "../shared/op
 import { file, folder, listen, mqttUrl, secretFile } from "../shared/options/places.ts";
 import { list, optional, type Program, required, section, setting } from "../shared/options/table.ts";
 import { checkGatewayOptions } from "./options-check.ts";
+import { kafkaSection } from "./options-kafka.ts";
 
 const table = section("Settings of the Holdfast gateway.", {
   name: optional(identifier, "this machine's host name", "site-3", "The name that agents and operators see."),
@@ -48,29 +49,34 @@ const table = section("Settings of the Holdfast gateway.", {
     ),
   }),
   queue: section("The queue is where the line ends and readers begin.", {
-    engine: setting(choice(["file"]), "file", "file: segments of JSON lines in a folder."),
-    folder: optional(folder, "the folder `queue` in stateFolder", "/srv/readings", "Where the segments lie."),
+    engine: setting(
+      choice(["file", "kafka"]),
+      "file",
+      "file: segments of JSON lines in a folder; kafka: topics of a Kafka cluster, see kafka below.",
+    ),
+    folder: optional(folder, "the folder `queue` in stateFolder", "/srv/readings", "file: where the segments lie."),
     segmentBytes: setting(
       size({ min: "64kB", max: "10GB" }),
       "64MB",
-      "The open segment is closed, and so readable as a whole, at this size.",
+      "file: the open segment is closed, and so readable as a whole, at this size.",
     ),
     segmentAge: setting(
       duration({ min: "100ms", max: "1d" }),
       "1m",
-      "The open segment is closed this long after its first line.",
+      "file: the open segment is closed this long after its first line.",
     ),
     retainBytes: setting(
       size({ min: "1MB", max: "1000TB" }),
       "100GB",
-      "The oldest closed segments beyond this much are deleted.",
+      "file: the oldest closed segments beyond this much are deleted.",
     ),
     retainAge: optional(
       duration({ min: "1m", max: "36500d" }),
       "segments are kept until retainBytes",
       "90d",
-      "Closed segments older than this are deleted.",
+      "file: closed segments older than this are deleted.",
     ),
+    kafka: kafkaSection,
   }),
   sendWindow: setting(count(1, 64), "16", "Batches that one agent may have on their way at the same time."),
   admin: section("For operators: /healthz, /metrics (Prometheus) and /status.", {

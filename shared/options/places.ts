@@ -1,7 +1,7 @@
 /** The kinds of option values that name a place: files, folders, addresses to listen on, URLs. */
 import { isIPv4, isIPv6 } from "node:net";
 import { resolve } from "node:path";
-import { parseGatewayUrl } from "../address.ts";
+import { isLoopback, parseGatewayUrl } from "../address.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { Kind, Parsed } from "./table.ts";
 
@@ -53,6 +53,34 @@ export const listen: Kind<Listen> = {
       return { value: { host: six ?? four ?? "", port } };
     }
     return { why: "the host is neither an IP address of this machine nor localhost", remedy: listenRemedy };
+  },
+};
+
+/** A server on any machine: `name:port`, or `[::1]:port`. */
+export const server: Kind<string> = {
+  type: "host:port",
+  schema: { type: "string", pattern: "^(\\[[0-9a-fA-F:.]+\\]|[a-zA-Z0-9][a-zA-Z0-9._-]*):[0-9]{1,5}$", maxLength: 300 },
+  parse(text) {
+    const match = /^(?:\[([^\]]+)\]|[a-zA-Z0-9][a-zA-Z0-9._-]{0,252}):(\d{1,5})$/.exec(text);
+    const [, six, port] = match ?? [];
+    const isRight = match !== null && (six === undefined || isIPv6(six)) && Number(port) > 0 && Number(port) <= 65_535;
+    if (isRight) return { value: text };
+    return { why: "it is not host:port", remedy: "write host:port, for instance kafka-1.example:9092" };
+  },
+};
+
+/** The URL of a service that is asked for secrets: HTTPS, or HTTP on this machine. */
+export const secretUrl: Kind<string> = {
+  type: "URL",
+  schema: { type: "string", pattern: "^https?://[^@#\\s]+$", maxLength: 1_000 },
+  parse(text) {
+    const remedy = "write https://host/path, or http://127.0.0.1:port/path for a service on this machine";
+    const url = URL.parse(text);
+    if (url === null || text.length > 1_000) return { why: "it is not a URL", remedy };
+    if (url.username !== "" || url.password !== "") return { why: "it holds a user or password", remedy };
+    const isSafe =
+      url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname.replace(/^\[|\]$/g, "")));
+    return isSafe ? { value: text } : { why: "secrets would go to it in the clear", remedy };
   },
 };
 

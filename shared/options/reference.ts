@@ -27,7 +27,7 @@ export function referenceOf(program: Program): string {
 }
 
 function sectionPage(program: Program, node: TableNode, path: string): string[] {
-  if (node.node === "scalar") return [];
+  if (node.node === "scalar" || node.node === "mapping") return [];
   if (node.node === "list") return sectionPage(program, node.element, `${path}[]`);
   const nested = Object.entries(node.fields).flatMap(([name, field]) =>
     sectionPage(program, field, pathOf(path, name)),
@@ -53,6 +53,7 @@ function rowsOf(program: Program, fields: Fields, parent: string): Row[] {
 
 function typeOf(node: TableNode): string {
   if (node.node === "scalar") return node.kind.type;
+  if (node.node === "mapping") return node.names;
   if (node.node === "list")
     return `list of ${node.element.node === "scalar" ? `${node.element.kind.type}s` : "items, see below"}`;
   return "section";
@@ -61,6 +62,7 @@ function typeOf(node: TableNode): string {
 function defaultOf(node: TableNode): string {
   if (node.node === "list")
     return node.default.length === 0 ? "none" : `\`${JSON.stringify(node.default).replaceAll('"', "")}\``;
+  if (node.node === "mapping") return "none";
   if (node.node !== "scalar") return "";
   if (node.required) return "must be given";
   return node.default === undefined ? (node.absent ?? "") : `\`${node.default}\``;
@@ -83,7 +85,7 @@ export function helpOf(program: Program): string {
 }
 
 function helpRows(program: Program, node: TableNode, path: string): Row[] {
-  if (node.node === "scalar") return [];
+  if (node.node === "scalar" || node.node === "mapping") return [];
   if (node.node === "list") return helpRows(program, node.element, `${path}[]`);
   const own = rowsOf(program, node.fields, path);
   return [

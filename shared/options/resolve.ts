@@ -5,7 +5,16 @@
 import { faultAt, nearest, type OptionFault, quote } from "./fault.ts";
 import { type Entry, type Given, givenFromPlain, type Place } from "./given.ts";
 import { type FileReference, type Findings, resolveScalar } from "./scalar.ts";
-import { type Fields, fitsVariable, type List, pathOf, type Section, type TableNode, variableOf } from "./table.ts";
+import {
+  type Fields,
+  fitsVariable,
+  type List,
+  type Mapping,
+  pathOf,
+  type Section,
+  type TableNode,
+  variableOf,
+} from "./table.ts";
 
 export interface Resolved {
   /** The values; where one has a fault, its default stands in, so that the checks that follow find the rest. */
@@ -48,6 +57,7 @@ function resolveNode(walk: Walk, node: TableNode, path: string, at: Given | unde
   if (given !== undefined) walk.places.set(path, given.place);
   if (node.node === "list") return resolveList(walk, node, path, given);
   if (node.node === "section") return resolveSection(walk, node, path, given, inList);
+  if (node.node === "mapping") return resolveMapping(walk, node, path, given);
   return resolveScalar(walk, node, path, given, override === undefined ? context.baseFolder : context.workingFolder);
 }
 
@@ -104,6 +114,34 @@ function resolveList(walk: Walk, node: List<TableNode>, path: string, at: Given 
   }
   if (node.unique !== undefined) walk.faults.push(...duplicates(items, node.unique, path));
   return items.map((item, index) => resolveNode(walk, node.element, `${path}[${index}]`, item, true));
+}
+
+function resolveMapping(walk: Walk, node: Mapping<unknown>, path: string, at: Given | undefined): unknown {
+  if (at === undefined || at.shape === "nothing") return {};
+  if (at.shape !== "map") {
+    const remedy = "write one line per name: the name, a colon, and its value";
+    walk.faults.push(faultAt(at.place, path, `${path} cannot be used`, `${node.names} are expected here`, remedy));
+    return {};
+  }
+  if (at.entries.length > node.countMax) {
+    const why = `at most ${node.countMax} are allowed`;
+    walk.faults.push(faultAt(at.place, path, `${path} has ${at.entries.length} entries`, why, "remove some"));
+  }
+  const value: [string, unknown][] = [];
+  for (const { key, keyPlace, given } of at.entries.slice(0, node.countMax)) {
+    const entryPath = pathOf(path, key);
+    walk.places.set(entryPath, given.place);
+    const kind = node.kindOf(key);
+    if ("why" in kind) {
+      // Only the name is quoted: whoever writes a password here must not find it in a log.
+      walk.faults.push(faultAt(keyPlace, entryPath, `${quote(key)} cannot be set`, kind.why, kind.remedy));
+      continue;
+    }
+    const entry = { node: "scalar", kind, doc: "", required: false } as const;
+    const found = resolveScalar(walk, entry, entryPath, given, walk.context.baseFolder);
+    if (found !== undefined) value.push([key, found]);
+  }
+  return Object.fromEntries(value);
 }
 
 function duplicates(items: readonly Given[], unique: string, path: string): OptionFault[] {

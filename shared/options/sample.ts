@@ -41,6 +41,10 @@ function nodeLines(name: string, node: TableNode, indent: string): string[] {
     return [...comment(node.doc, indent), `${indent}${name}:`, ...sectionLines(node, `${indent}  `)];
   }
   if (node.node === "scalar") return [...comment(scalarDoc(node), indent), `${indent}#${name}: ${shownValue(node)}`];
+  if (node.node === "mapping") {
+    const lines = Object.entries(node.example).map(([key, value]) => `${indent}#  ${key}: ${yamlText(value)}`);
+    return [...comment(`${node.doc} None by default; for example:`, indent), `${indent}#${name}:`, ...lines];
+  }
   const items = node.default.length > 0 ? node.default : (node.example ?? []);
   const note = node.default.length > 0 ? node.doc : `${node.doc} None by default; for example:`;
   const fields = node.element.node === "section" ? fieldLines(node.element, indent) : [];

@@ -25,6 +25,10 @@ function nodeSchema(node: TableNode): JsonSchema {
     // A list whose lines are all commented out reads as nothing, and then its default counts.
     return { description: node.doc, type: ["array", "null"], maxItems: node.countMax, items: nodeSchema(node.element) };
   }
+  if (node.node === "mapping") {
+    const { doc, schema, countMax } = node;
+    return { description: doc, type: ["object", "null"], maxProperties: countMax, additionalProperties: schema };
+  }
   const fields = Object.entries(node.fields);
   const required = fields.filter(([, field]) => field.node === "scalar" && field.required).map(([name]) => name);
   return {

@@ -9,8 +9,14 @@
 /** A JSON Schema, draft 2020-12. */
 export type JsonSchema = Record<string, unknown>;
 
+/** Why something cannot be used, and what to do. */
+export interface Refusal {
+  readonly why: string;
+  readonly remedy: string;
+}
+
 /** What a kind makes of a text: a value, or why it cannot. */
-export type Parsed<T> = { readonly value: T } | { readonly why: string; readonly remedy: string };
+export type Parsed<T> = { readonly value: T } | Refusal;
 
 /** A kind of value: a duration, a size, a name… All are written as one scalar. */
 export interface Kind<T> {
@@ -63,7 +69,24 @@ export interface List<E extends TableNode> {
   readonly unique?: string;
 }
 
-export type TableNode = Scalar<unknown> | Section<Fields> | List<TableNode>;
+/** Options that another program defines: too many to list here, each with a value of its own kind. */
+export interface Mapping<T> {
+  readonly node: "mapping";
+  readonly doc: string;
+  /** What the names are, for people: "properties of librdkafka". */
+  readonly names: string;
+  /** The kind of a name's value, or why that name cannot stand here. */
+  readonly kindOf: (name: string) => Kind<unknown> | Refusal;
+  /** Of the values. */
+  readonly schema: JsonSchema;
+  readonly countMax: number;
+  /** For the sample file; the default is empty. */
+  readonly example: { readonly [name: string]: string };
+  /** Carries the type only. */
+  readonly value?: T;
+}
+
+export type TableNode = Scalar<unknown> | Section<Fields> | List<TableNode> | Mapping<unknown>;
 
 /** The type of the checked values of a table. */
 export type ValueOf<N> =
@@ -73,7 +96,9 @@ export type ValueOf<N> =
       ? { readonly [K in keyof F]: ValueOf<F[K]> }
       : N extends List<infer E>
         ? readonly ValueOf<E>[]
-        : never;
+        : N extends Mapping<infer T>
+          ? Readonly<Record<string, T>>
+          : never;
 
 /** An option with a default, written as in the file. */
 export function setting<T>(kind: Kind<T>, defaultText: string, doc: string): Scalar<T> {
@@ -100,6 +125,15 @@ export function list<E extends TableNode>(
   doc: string,
 ): List<E> {
   return { node: "list", element, doc, ...detail };
+}
+
+/** @param kindOf the kind of a name's value, or why that name cannot stand here */
+export function mapping<T>(
+  kindOf: (name: string) => Kind<T> | Refusal,
+  detail: Omit<Mapping<T>, "node" | "kindOf" | "doc">,
+  doc: string,
+): Mapping<T> {
+  return { node: "mapping", kindOf, doc, ...detail };
 }
 
 /** Something that is wrong with several options together. */

@@ -21,6 +21,7 @@ test("the defaults listen on loopback and keep all state in one folder", () => {
   const { mqtt, queue, stateFolder, groupId, advertise, admin } = loaded.config;
   assert.deepEqual(mqtt, { listen: { host: "127.0.0.1", port: 1883 }, tls: null });
   assert.equal(stateFolder, join(folder, "holdfast-gateway"));
+  assert.ok(queue.engine === "file");
   assert.equal(queue.folder, join(stateFolder, "queue"));
   assert.equal(queue.retainAgeMs, Number.POSITIVE_INFINITY);
   assert.deepEqual([groupId, advertise, admin.host], [null, [], "127.0.0.1"]);
