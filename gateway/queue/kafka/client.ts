@@ -3,7 +3,9 @@ import type { KafkaCluster } from "./cluster.ts";
 import { loadLibrdkafka, type Properties } from "./librdkafka.ts";
 import { openMetadata } from "./metadata.ts";
 import { openProducer } from "./producer.ts";
+import { isOfProducersOnly } from "./properties.ts";
 import { openReader } from "./reader.ts";
+import { noSecurity, type Security } from "./security.ts";
 
 export interface ClientOptions {
   /** `host:port` each. */
@@ -11,6 +13,8 @@ export interface ClientOptions {
   readonly clientId: string;
   /** More of librdkafka's properties, checked by the caller; those that the queue's promises rest on win over them. */
   readonly properties: Properties;
+  /** Absent: plain connections without a login. */
+  readonly security?: Security;
   /** How long one request waits for a broker before the call answers `retry` or `away`. */
   readonly answerMs: number;
   /** How long a read waits for its next record. */
@@ -24,17 +28,22 @@ export interface ClientOptions {
  * @throws Fault `unavailable`, not retryable, where the clients are not installed
  */
 export async function connectCluster(options: ClientOptions): Promise<KafkaCluster> {
-  const { brokers, clientId, answerMs } = options;
+  const { brokers, clientId, answerMs, security = noSecurity } = options;
   const library = loadLibrdkafka();
   const properties: Properties = {
     "client.id": clientId,
     "bootstrap.servers": brokers.join(","),
     // A broker that comes back is found within a second, not within ten.
     "reconnect.backoff.max.ms": 1_000,
+    // A broker that hangs is given up after this. With a minute, the default, a send outlasts its transaction (measured).
+    "socket.timeout.ms": 10_000,
     ...options.properties,
+    ...security.librdkafka,
   };
-  const reader = openReader({ ...options, library, properties });
-  const { close, ...metadata } = await openMetadata({ brokers, clientId, answerMs });
+  // librdkafka complains in the log about properties that a consumer has no use for.
+  const shared = Object.fromEntries(Object.entries(properties).filter(([name]) => !isOfProducersOnly(name)));
+  const reader = openReader({ ...options, library, properties: shared });
+  const { close, ...metadata } = await openMetadata({ brokers, clientId, answerMs, security: security.second });
   return {
     ...metadata,
     producer: (transactionalId) => openProducer({ library, properties, transactionalId, answerMs }),
