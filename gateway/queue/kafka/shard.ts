@@ -12,7 +12,7 @@ import { takeTurns } from "../turns.ts";
 import { type BaseKeeper, keepBase } from "./base-keeper.ts";
 import { ClusterError, type KafkaCluster } from "./cluster.ts";
 import type { RecordFormat } from "./format.ts";
-import { decodePosition, floorText, type LaneRecord, laneText } from "./position-records.ts";
+import { decodePosition, floorText, type LaneRecord, laneText, type ShardRecord } from "./position-records.ts";
 import { beginTerm, type Site, type Term, write } from "./term.ts";
 import { troubleFault } from "./trouble.ts";
 
@@ -65,7 +65,8 @@ const decidedMaxMs = 5_000;
 export function openShard(options: ShardOptions): Shard {
   const { cluster, env, log, namespace, shard, settleMs, positionsTopic } = options;
   const transactionalId = `${namespace}-${shard}`;
-  const site: Site = { ...options, positions: { topic: positionsTopic, partition: shard }, transactionalId, pause };
+  const positions = { topic: positionsTopic, partition: shard };
+  const site: Site = { ...options, positions, transactionalId, pause, checkOwner };
   const turns = takeTurns();
   let producer = cluster.producer(transactionalId);
   let running: { term: Term; base: BaseKeeper } | undefined;
@@ -111,14 +112,17 @@ export function openShard(options: ShardOptions): Shard {
   /** Whoever else has written the shard's record since owns the shard: to fence that one back would never end. */
   async function refuseWhenTaken(): Promise<void> {
     if (latest === undefined) return;
-    const { t } = latest.record;
     const { low, end } = await decided();
-    let owner = options.owner;
+    let newest = latest.record;
     await cluster.read(site.positions, low, end, (record) => {
       const position = decodePosition(record);
-      if (position.kind === "shard" && position.shard.t > t) owner = position.shard.owner;
+      if (position.kind === "shard") newest = position.shard;
     });
-    if (owner === options.owner) return;
+    checkOwner(newest);
+  }
+
+  function checkOwner({ owner, t }: ShardRecord): void {
+    if (latest === undefined || owner === options.owner || t <= latest.record.t) return;
     fenced = new Fault("closed", {
       what: `shard ${shard} of the queue is forwarded by another gateway`,
       why: `${owner} has taken it over`,

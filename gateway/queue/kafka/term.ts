@@ -43,6 +43,8 @@ export interface Site {
   readonly owner: string;
   /** What a partition without any record is to begin with; undefined where nothing is to be added. */
   readonly queue: (found: QueueRecord | undefined) => QueueRecord | undefined;
+  /** Throws where another process has written the shard's record since this one did last. */
+  checkOwner(newest: ShardRecord): void;
   /** Makes a topic that is not there yet, and returns what it is. */
   makeTopic(name: string): Promise<TopicInfo>;
   /** Waits; throws once the queue is closed. */
@@ -73,6 +75,8 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   await producer.init();
   const scan = await settledScan(site, producer, state === "open" || state === "aborted");
   const { folded, derived, topics } = scan;
+  // Another gateway may have come between the look at its record and the fencing; it finds its record and begins again.
+  site.checkOwner(folded.shard);
   for (const place of scan.passed) {
     log.error({ ...place, alarm: true }, "retention has passed the base: what is gone there cannot be verified");
   }

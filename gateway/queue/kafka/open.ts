@@ -1,0 +1,70 @@
+/**
+ * The Kafka queue from its settings: the client, the records, the rules.
+ *
+ * It works on the gateway's own event loop, a few milliseconds at a time. Rejected: a worker thread (librdkafka's binding
+ * calls back on the main thread's loop whichever thread asked, and V8 ends the process; seen), and a process of its own
+ * (70 MB more, and every block copied once more).
+ */
+import type { Logger } from "pino";
+import type { Env } from "../../../shared/env.ts";
+import type { Queue } from "../queue.ts";
+import { connectCluster } from "./client.ts";
+import { openKafkaQueue } from "./kafka.ts";
+import { recordFormat } from "./record-format.ts";
+import type { ValueFormat } from "./record-rules.ts";
+import { keysOf, topicNames } from "./topic-names.ts";
+
+export interface KafkaSettings {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly namespace: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly format: ValueFormat;
+  readonly timestamp: "reading" | "arrival";
+  readonly historicalAfterMs: number;
+  /** Null puts loss records beside the data. */
+  readonly lossTopic: string | null;
+  readonly deadLetterTopic: string;
+  readonly positionsTopic: string;
+  readonly settleMs: number;
+  /** The group that this gateway knows; null where it knows none. */
+  readonly groupId: string | null;
+}
+
+const answerMs = 10_000;
+const patienceMs = 30_000;
+const recordBytesMax = 1_000_000;
+
+export async function openKafka(settings: KafkaSettings, env: Env, log: Logger, signal: AbortSignal): Promise<Queue> {
+  const { brokers, clientId, namespace, positionsTopic, settleMs, groupId } = settings;
+  const cluster = await connectCluster({
+    brokers,
+    clientId,
+    properties: {},
+    answerMs,
+    patienceMs,
+    nowMs: env.monoMs,
+  });
+  const topics = topicNames(settings.topic, (await cluster.topics()).keys());
+  const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
+  const queue = await openKafkaQueue({
+    cluster,
+    env,
+    log,
+    format,
+    namespace,
+    positionsTopic,
+    settleMs,
+    groupId,
+    signal,
+    makeTopic: (name) => Promise.reject(new Error(`${name} is not there`)),
+  });
+  return {
+    ...queue,
+    async close() {
+      await queue.close();
+      await cluster.close();
+    },
+  };
+}
