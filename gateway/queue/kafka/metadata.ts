@@ -1,27 +1,12 @@
 /**
  * What a cluster knows of its topics, partitions and transactions. librdkafka's binding tells neither leader epochs nor
- * the states of transactions, so the requests of a second client are used, written in JavaScript: Kafka 3.1 or newer
- * answers them.
+ * the states of transactions, so the requests of the second client are used.
  */
-import { setTimeout as wait } from "node:timers/promises";
-import type { Connection, ConnectionPool, metadataV12 as metadataRequest } from "@platformatic/kafka";
-import { messageOf } from "../../../shared/errors.ts";
+import type { Connection } from "@platformatic/kafka";
 import { ClusterError, type KafkaCluster, type Place, type TransactionState } from "./cluster.ts";
-import { isRefusal } from "./librdkafka.ts";
-
-export interface MetadataOptions {
-  /** `host:port` each. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  /** How long one request waits. */
-  readonly answerMs: number;
-}
+import { type ConnectionsOptions, openConnections, refuseErrors, withErrors } from "./connections.ts";
 
 export type Metadata = Pick<KafkaCluster, "clusterId" | "topics" | "watermarks" | "transactionState" | "close">;
-
-/** A leader or coordinator that moves is mostly found again within these; what lasts longer is the caller's to wait for. */
-const triesMax = 4;
-const betweenTriesMs = 200;
 
 /** Times with a meaning of their own in a request for offsets. */
 const latest = -1n;
@@ -41,43 +26,9 @@ const states: Readonly<Record<string, TransactionState>> = {
   CompleteAbort: "aborted",
 };
 
-export async function openMetadata({ brokers, clientId, answerMs }: MetadataOptions): Promise<Metadata> {
-  // Only here, since a gateway without Kafka starts without it.
-  const { ConnectionPool, describeTransactionsV0, findCoordinatorV4, listOffsetsV7, metadataV12 } = await import(
-    "@platformatic/kafka"
-  );
-  const pool: ConnectionPool = new ConnectionPool(clientId, { connectTimeout: answerMs, requestTimeout: answerMs });
-  const bootstrap = brokers.map(addressOf);
-  let known = bootstrap;
-  let turn = 0;
-  let closed = false;
-
-  /** Tries a question again, at another broker, while nothing says that it will not be answered. */
-  async function ask<T>(action: string, question: () => Promise<T>, place: Place | null = null): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await question();
-      } catch (thrown) {
-        const error = clusterErrorOf(action, thrown, place);
-        if (error.trouble === "refused" || tries === triesMax || closed) throw error;
-      }
-      turn++;
-      await wait(betweenTriesMs);
-    }
-  }
-
-  function anyBroker(): Promise<Connection> {
-    // A broker that hangs still takes connections, so it does not stay the first.
-    const first = turn % known.length;
-    return pool.getFirstAvailable([...known.slice(first), ...known.slice(0, first)]);
-  }
-
-  /** @param topics null for all */
-  async function describe(topics: string[] | null): Promise<metadataRequest.MetadataResponse> {
-    const found = await withErrors(metadataV12.api.async(await anyBroker(), topics, false, false));
-    known = [...bootstrap, ...found.brokers.map(({ host, port }) => ({ host, port }))];
-    return found;
-  }
+export async function openMetadata(options: ConnectionsOptions): Promise<Metadata> {
+  const { ask, anyBroker, to, describe, close } = await openConnections(options);
+  const { describeTransactionsV0, findCoordinatorV4, listOffsetsV7 } = await import("@platformatic/kafka");
 
   /** The partition's leader and its epoch. */
   async function leaderOf({ topic, partition }: Place): Promise<{ connection: Connection; leaderEpoch: number }> {
@@ -88,7 +39,7 @@ export async function openMetadata({ brokers, clientId, answerMs }: MetadataOpti
     if (described === undefined) throw new ClusterError("refused", "the topic has no such partition");
     const leader = all.find(({ nodeId }) => nodeId === described.leaderId);
     if (leader === undefined) throw new ClusterError("away", "the partition has no leader now");
-    return { connection: await pool.get(leader), leaderEpoch: described.leaderEpoch };
+    return { connection: await to(leader), leaderEpoch: described.leaderEpoch };
   }
 
   return {
@@ -123,7 +74,7 @@ export async function openMetadata({ brokers, clientId, answerMs }: MetadataOpti
         const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
         const [coordinator] = found.coordinators;
         if (coordinator === undefined) throw new ClusterError("away", "nobody coordinates the transaction now");
-        const connection = await pool.get(coordinator);
+        const connection = await to(coordinator);
         const answer = await withErrors(describeTransactionsV0.api.async(connection, [transactionalId]));
         const [transaction] = answer.transactionStates;
         const code = transaction?.errorCode ?? unknownTransactionalId;
@@ -132,47 +83,6 @@ export async function openMetadata({ brokers, clientId, answerMs }: MetadataOpti
         return states[transaction?.transactionState ?? ""] ?? "none";
       });
     },
-    async close() {
-      closed = true;
-      await pool.close().catch(() => undefined);
-    },
+    close,
   };
-}
-
-function addressOf(broker: string): { host: string; port: number } {
-  const colon = broker.lastIndexOf(":");
-  return { host: broker.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(broker.slice(colon + 1)) };
-}
-
-/** An answer that carries errors of its parts is an answer: another topic without a leader must not hide this one. */
-async function withErrors<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    const { response } = error as { response?: T };
-    if (response === undefined) throw error;
-    return response;
-  }
-}
-
-function refuseErrors(code: number): void {
-  if (code !== 0)
-    throw new ClusterError(isRefusal(code) ? "refused" : "away", `the broker answered with error ${code}`);
-}
-
-function clusterErrorOf(action: string, thrown: unknown, place: Place | null): ClusterError {
-  const isRefused = thrown instanceof ClusterError ? thrown.trouble === "refused" : causesOf(thrown).some(isRefusing);
-  const why = [...new Set(causesOf(thrown).map(messageOf))].join(": ");
-  return new ClusterError(isRefused ? "refused" : "away", `could not ${action}: ${why}`, place);
-}
-
-function isRefusing(error: unknown): boolean {
-  const { code, apiCode } = error as { code?: string; apiCode?: number };
-  return code === "PLT_KFK_AUTHENTICATION" || (apiCode !== undefined && isRefusal(apiCode));
-}
-
-/** An error with all that it wraps; the client nests them. */
-function causesOf(error: unknown): unknown[] {
-  const { cause, errors = [] } = (error ?? {}) as { cause?: unknown; errors?: readonly unknown[] };
-  return [error, ...(cause === undefined ? [] : causesOf(cause)), ...errors.flatMap(causesOf)];
 }

@@ -14,6 +14,7 @@ import {
   codedError,
   connectClient,
   type Librdkafka,
+  made,
   type NativeError,
   type NativeHeader,
   type NativeProducer,
@@ -34,12 +35,17 @@ export interface ProducerOptions {
 type PlacedOffset = Place & { readonly offset: number };
 
 /** What users may change. */
-const defaults: Properties = { "compression.type": "lz4", "linger.ms": 5 };
+const defaults: Properties = {
+  "compression.type": "lz4",
+  "linger.ms": 5,
+  // A dead producer that nobody replaces holds readers back for so long; 10 s did not outlast a fail-over.
+  "transaction.timeout.ms": 60_000,
+};
 const fixed: Properties = {
   "enable.idempotence": true,
   acks: -1,
-  // A dead producer that nobody replaces holds readers back for so long; 10 s did not outlast a fail-over.
-  "transaction.timeout.ms": 60_000,
+  // A topic that is not there is made by rules of ours, or by an operator; a broker would take its own.
+  "allow.auto.create.topics": false,
   // Bounds what waits in memory, whatever the size of a transaction (I8): beyond it `send` waits.
   "queue.buffering.max.messages": 100_000,
   "queue.buffering.max.kbytes": 64 * 1024,
@@ -71,9 +77,9 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
   async function init(): Promise<void> {
     if (native === undefined) {
       const properties = { ...defaults, ...options.properties, ...fixed, "transactional.id": transactionalId };
-      const made = new library.Producer(properties);
-      await connectClient(made, answerMs);
-      native = made;
+      const producer = made(() => new library.Producer(properties));
+      await connectClient(producer, answerMs);
+      native = producer;
     }
     await settle("take the transactional id over", (producer, answer) => producer.initTransactions(answerMs, answer));
   }

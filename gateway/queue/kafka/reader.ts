@@ -10,6 +10,7 @@ import {
   clusterError,
   connectClient,
   type Librdkafka,
+  made,
   type NativeConsumer,
   type NativeError,
   type NativeMessage,
@@ -65,13 +66,13 @@ export function openReader(options: ReaderOptions): Reader {
   async function connected(): Promise<NativeConsumer> {
     if (closed) throw new ClusterError("away", "the cluster's client is closed");
     if (native !== undefined) return native;
-    const made = new library.KafkaConsumer({ ...options.properties, ...fixed });
-    await connectClient(made, patienceMs);
-    made.setDefaultConsumeTimeout(stepMs);
-    made.setDefaultIsTimeoutOnlyForFirstMessage(true);
-    made.on("partition.eof", (place) => ends(place));
-    native = made;
-    return made;
+    const consumer = made(() => new library.KafkaConsumer({ ...options.properties, ...fixed }));
+    await connectClient(consumer, patienceMs);
+    consumer.setDefaultConsumeTimeout(stepMs);
+    consumer.setDefaultIsTimeoutOnlyForFirstMessage(true);
+    consumer.on("partition.eof", (place) => ends(place));
+    native = consumer;
+    return consumer;
   }
 
   async function readSpan(
