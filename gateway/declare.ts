@@ -22,7 +22,9 @@ export async function declare(config: GatewayConfig, declaration: Declaration): 
   const answered = await askRunning(stateFolder, declaration);
   if (answered !== undefined) return answered;
   const log = openLog({ program: "holdfast-gateway", level: "warn" });
-  const parts = await openParts(config, realEnv(), log, (fault) => log.error({ err: fault }, "the journal failed"));
+  const parts = await openParts(config, realEnv(), log, new AbortController().signal, (fault) =>
+    log.error({ err: fault }, "the journal failed"),
+  );
   try {
     return await declareLost(parts.journal, declaration);
   } finally {

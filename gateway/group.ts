@@ -35,6 +35,11 @@ export function checkGroup(stateFolder: string, queueGroupId: string, stated: st
   syncFolder(stateFolder);
 }
 
+/** The group that is kept in the state folder; null where none is known yet. */
+export function knownGroup(stateFolder: string): string | null {
+  return readGroup(join(stateFolder, "group.id")) ?? null;
+}
+
 /** Undefined where there is none, or only junk, such as a crash of the file system leaves: the queue's own copy counts. */
 function readGroup(path: string): string | undefined {
   try {

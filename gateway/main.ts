@@ -12,7 +12,7 @@ import type { Logger } from "pino";
 import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
 import { type Env, realEnv } from "../shared/env.ts";
-import { Fault } from "../shared/errors.ts";
+import type { Fault } from "../shared/errors.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
@@ -20,7 +20,7 @@ import { version } from "../shared/version.ts";
 import type { GatewayConfig } from "./config.ts";
 import { startControl } from "./control.ts";
 import { startForwarder } from "./forwarder/forwarder.ts";
-import { checkGroup } from "./group.ts";
+import { checkGroup, knownGroup } from "./group.ts";
 import { type Broker, startBroker } from "./ingress/broker.ts";
 import { openCredentials } from "./ingress/credentials.ts";
 import { startIngress } from "./ingress/ingress.ts";
@@ -43,13 +43,10 @@ export async function openParts(
   config: GatewayConfig,
   env: Env,
   log: Logger,
+  signal: AbortSignal,
   onFailed: (fault: Fault) => void,
 ): Promise<Parts> {
-  if (config.queue.engine === "kafka") {
-    throw new Fault("unavailable", { what: "the Kafka queue cannot be run by this version", remedy: "use file" });
-  }
-  const { folder, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs } = config.queue;
-  const queue = openFileQueue({ folder, env, log, segmentBytesMax, segmentAgeMaxMs, retainBytes, retainAgeMs });
+  const queue = await openQueue(config, env, log, signal);
   try {
     const { stateFolder, journal: settings, groupId } = config;
     const { quotaBytes } = settings;
@@ -68,9 +65,17 @@ export async function openParts(
   }
 }
 
+/** Only a queue on Kafka loads its client. */
+async function openQueue(config: GatewayConfig, env: Env, log: Logger, signal: AbortSignal): Promise<Queue> {
+  const { queue: settings, stateFolder, groupId } = config;
+  if (settings.engine === "file") return openFileQueue({ ...settings, env, log });
+  const { openKafka } = await import("./queue/kafka/open.ts");
+  return openKafka({ settings, env, log, groupId: groupId ?? knownGroup(stateFolder), signal });
+}
+
 export async function startGateway(config: GatewayConfig, log: Logger, life: Life): Promise<void> {
   const env = realEnv();
-  const parts = await openParts(config, env, log, (fault) => life.fail("journal", fault));
+  const parts = await openParts(config, env, log, life.stopping, (fault) => life.fail("journal", fault));
   life.onStop("journal and queue", () => parts.close());
   const { queue, journal } = parts;
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
 import { openKafka } from "../../gateway/queue/kafka/open.ts";
+import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
@@ -43,14 +44,14 @@ queueContract("Kafka, one broker", (t) => missing ?? realQueue(t, 1, openTestQue
 queueContract("Kafka, three shards, opened from settings", (t) => {
   const { signal } = new AbortController();
   const open: Open = (_, topics, groupId) => {
-    return openKafka({ ...settingsOf(topics), groupId }, realEnv(), silent, signal);
+    return openKafka({ settings: settingsOf(topics), env: realEnv(), log: silent, groupId, signal });
   };
   return missing ?? realQueue(t, 3, open);
 });
 
 type Open = (cluster: KafkaCluster, topics: QueueTopics, groupId: string | null) => Promise<Queue>;
 
-function settingsOf({ namespace, readings, losses, deadLetters, positions }: QueueTopics) {
+function settingsOf({ namespace, readings, losses, deadLetters, positions }: QueueTopics): KafkaSettings {
   return {
     brokers: [(brokers as Brokers).bootstrap],
     clientId: "test",
@@ -63,8 +64,16 @@ function settingsOf({ namespace, readings, losses, deadLetters, positions }: Que
     lossTopic: losses,
     deadLetterTopic: deadLetters,
     positionsTopic: positions,
+    shards: 3,
+    createTopics: false,
+    partitions: 1,
+    replication: 1,
     settleMs: 20,
-  } as const;
+    commitIntervalMs: 0,
+    confirmCluster: null,
+    security: { tls: null, login: null },
+    properties: {},
+  };
 }
 
 function realQueue(t: TestContext, shards: number, open: Open) {

@@ -11,41 +11,30 @@ import type { Queue } from "../queue.ts";
 import { connectCluster } from "./client.ts";
 import { openKafkaQueue } from "./kafka.ts";
 import { recordFormat } from "./record-format.ts";
-import type { ValueFormat } from "./record-rules.ts";
+import { readSecurity } from "./security.ts";
+import type { KafkaSettings } from "./settings.ts";
 import { keysOf, topicNames } from "./topic-names.ts";
 
-export interface KafkaSettings {
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly namespace: string;
-  readonly topic: string;
-  readonly key: string;
-  readonly format: ValueFormat;
-  readonly timestamp: "reading" | "arrival";
-  readonly historicalAfterMs: number;
-  /** Null puts loss records beside the data. */
-  readonly lossTopic: string | null;
-  readonly deadLetterTopic: string;
-  readonly positionsTopic: string;
-  readonly settleMs: number;
+export interface OpenOptions {
+  readonly settings: KafkaSettings;
+  readonly env: Env;
+  readonly log: Logger;
   /** The group that this gateway knows; null where it knows none. */
   readonly groupId: string | null;
+  /** Ends the opening, which otherwise waits for the cluster as long as it takes. */
+  readonly signal: AbortSignal;
 }
 
 const answerMs = 10_000;
 const patienceMs = 30_000;
 const recordBytesMax = 1_000_000;
 
-export async function openKafka(settings: KafkaSettings, env: Env, log: Logger, signal: AbortSignal): Promise<Queue> {
-  const { brokers, clientId, namespace, positionsTopic, settleMs, groupId } = settings;
-  const cluster = await connectCluster({
-    brokers,
-    clientId,
-    properties: {},
-    answerMs,
-    patienceMs,
-    nowMs: env.monoMs,
-  });
+/** @throws Fault as openKafkaQueue does */
+export async function openKafka({ settings, env, log, groupId, signal }: OpenOptions): Promise<Queue> {
+  const { brokers, clientId, namespace, positionsTopic, properties, settleMs } = settings;
+  const security = readSecurity(settings.security, properties, env);
+  const nowMs = env.monoMs;
+  const cluster = await connectCluster({ brokers, clientId, properties, security, answerMs, patienceMs, nowMs });
   const topics = topicNames(settings.topic, (await cluster.topics()).keys());
   const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
   const queue = await openKafkaQueue({
