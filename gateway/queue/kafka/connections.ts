@@ -27,8 +27,11 @@ export interface Connections {
   ask<T>(action: string, question: () => Promise<T>, place?: Place): Promise<T>;
   anyBroker(): Promise<Connection>;
   to(broker: { readonly host: string; readonly port: number }): Promise<Connection>;
-  /** @param topics null for all; errors of single topics are left in the answer */
-  describe(topics: string[] | null): Promise<metadataRequest.MetadataResponse>;
+  /**
+   * @param topics null for all; errors of single topics are left in the answer
+   * @param withRights says, too, what this client may do with each
+   */
+  describe(topics: string[] | null, withRights?: boolean): Promise<metadataRequest.MetadataResponse>;
   close(): Promise<void>;
 }
 
@@ -68,8 +71,8 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
         await wait(betweenTriesMs);
       }
     },
-    async describe(topics) {
-      const found = await withErrors(metadataV12.api.async(await anyBroker(), topics, false, false));
+    async describe(topics, withRights = false) {
+      const found = await withErrors(metadataV12.api.async(await anyBroker(), topics, false, withRights));
       known = [...bootstrap, ...found.brokers.map(({ host, port }) => ({ host, port }))];
       return found;
     },
