@@ -43,7 +43,7 @@ const startWithinMs = 60_000;
 
 /**
  * Starts one broker, or three with replicas on each.
- * @param settings more of a broker's properties, for all nodes
+ * @param settings more of a broker's properties, for all nodes; `listeners` come beside the nodes' own
  */
 export async function startBrokers(nodes: 1 | 3, settings: Readonly<Record<string, string>> = {}): Promise<Brokers> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-kafka-"));
@@ -68,10 +68,14 @@ export async function startBrokers(nodes: 1 | 3, settings: Readonly<Record<strin
     const own = {
       "node.id": String(node),
       "log.dirs": dataFolder(node),
-      listeners: `PLAINTEXT://127.0.0.1:${ports[node - 1]},CONTROLLER://127.0.0.1:${ports[nodes + node - 1]}`,
       "controller.quorum.voters": voters,
     };
-    const all = { ...common(nodes), ...own, ...settings };
+    const addresses = [
+      `PLAINTEXT://127.0.0.1:${ports[node - 1]}`,
+      `CONTROLLER://127.0.0.1:${ports[nodes + node - 1]}`,
+      ...(settings.listeners === undefined ? [] : [settings.listeners]),
+    ];
+    const all = { ...common(nodes), ...own, ...settings, listeners: addresses.join(",") };
     writeFileSync(
       configFile(node),
       Object.entries(all)
