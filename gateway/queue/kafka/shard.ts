@@ -45,6 +45,7 @@ export interface Shard {
   start(): Promise<void>;
   progress(): ShardProgress;
   positions(): Iterable<LanePosition>;
+  /** @throws Fault `closed` once another gateway has taken the shard over */
   forwarded(lane: Lane): Ranges;
   floors(): Iterable<Floor>;
   /** @param generation the one in which the caller looked at the positions */
@@ -94,7 +95,7 @@ export function openShard(options: ShardOptions): Shard {
 
   async function ready(): Promise<Term> {
     refuseClosed();
-    if (fenced !== undefined) throw fenced;
+    refuseFenced();
     if (running !== undefined) return running.term;
     // Two gateways that take one shard from each other must not do so all day, and a dead cluster is not asked all day.
     if (rest !== undefined && env.monoMs() < rest.untilMs) throw troubleFault(rest.why, positionsTopic);
@@ -128,7 +129,14 @@ export function openShard(options: ShardOptions): Shard {
       why: `${owner} has taken it over`,
       remedy: "run one gateway for each shard; restart this one when the other has stopped",
     });
+    // Whoever waits for a release must look again, and is refused then.
+    generation++;
+    options.onProgress();
     throw fenced;
+  }
+
+  function refuseFenced(): void {
+    if (fenced !== undefined) throw fenced;
   }
 
   /** The span of the positions that is decided; markers come a little after a commit was answered, so it is waited for. */
@@ -197,7 +205,10 @@ export function openShard(options: ShardOptions): Shard {
         if (!forgotten) yield { lane, storeId, run, forwarded: ranges };
       }
     },
-    forwarded: (lane) => latest?.lanes.get(laneText(lane))?.ranges ?? [],
+    forwarded(lane) {
+      refuseFenced();
+      return latest?.lanes.get(laneText(lane))?.ranges ?? [];
+    },
     floors: () => latest?.floors.values() ?? [],
     commit: (outcomes, moved, seen) =>
       inTurn(async () => {
