@@ -30,7 +30,10 @@ test("the examples of values are what is written", () => {
 });
 
 test("every header that is written is described, and no other", () => {
-  const old = readingsOutcome([{ name: "a", timeUs: 1, value: 1 }], { block: { repeated: true } });
+  const old = readingsOutcome([{ name: "a", timeUs: 1, value: 1 }], {
+    block: { repeated: true },
+    clock: { segment: 1, offsetUs: 0, quality: "corrected" },
+  });
   const loss = lossOutcome(2, 1, [{ first: 2, last: 2 }], { reason: "quota", fromUs: null, toUs: null });
   const records = [...recordsOf([old, loss, deadOutcome(old, "x")], recordOptions(), { ...writing, replay: "1" })];
   const table = /^## Headers\n(.*?)^## /ms.exec(page)?.[1] ?? "";

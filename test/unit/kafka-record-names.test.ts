@@ -187,7 +187,7 @@ void describe("names of records", () => {
     ];
     const ends = { ...chains, opens: true, closes: true };
     assert.deepEqual(nameReader()(received(headers)), { ...reading, kind: "loss", ...span, ...ends });
-    assert.equal(recordsFor([readingsOutcome(counted("a"))])[0]?.headers.length, 8);
+    assert.equal(recordsFor([readingsOutcome(counted("a"))])[0]?.headers.length, 7);
   });
 });
 

@@ -10,6 +10,7 @@ import { partitionOf } from "./partition.ts";
 import { edgeHeaders, type Header, partHeaders, type RecordKind } from "./record-names.ts";
 import {
   type Body,
+  clockHeader,
   historicalHeader,
   isHistorical,
   marginBytes,
@@ -34,7 +35,7 @@ export function batchRecord(context: RecordContext, body: Body<"readings">, span
   const read = rowReader(body);
   let latestUs = 0;
   for (let seq = span.first; seq <= span.last; seq++) latestUs = Math.max(latestUs, read(seq).timeUs);
-  const more: Header[] = [["clock", body.clock.quality]];
+  const more: Header[] = [...clockHeader(body.clock.quality)];
   if (isHistorical(context, latestUs, body.clock.quality)) more.push(historicalHeader);
   const topic = options.topics.of(agent, stream, "");
   const key = options.keyOf(agent, stream, "");

@@ -3,7 +3,6 @@
  * million records a second in JSON with all headers; a third of the time goes into the text, a fifth into its UTF-8, a
  * sixth into headers and objects. One large buffer for all values is no faster than a small one each).
  */
-import type { ClockQuality } from "../../../shared/protocol/messages.ts";
 import type { Span } from "../../../shared/ranges.ts";
 import { readingWriter } from "../lines.ts";
 import { rowReader } from "../rows.ts";
@@ -14,6 +13,7 @@ import { partitionOf } from "./partition.ts";
 import { edgeHeaders, type Header } from "./record-names.ts";
 import {
   type Body,
+  clockHeader,
   historicalHeader,
   isHistorical,
   marginBytes,
@@ -25,12 +25,6 @@ import {
 } from "./record-rules.ts";
 import { cborWriter } from "./value-cbor.ts";
 import { senmlWriter } from "./value-senml.ts";
-
-const clockHeaders: Record<ClockQuality, Header> = {
-  synced: ["clock", "synced"],
-  corrected: ["clock", "corrected"],
-  unsynced: ["clock", "unsynced"],
-};
 
 /** The records of an outcome's readings; what is too large for one becomes a dead letter. */
 export function* readingRecords(
@@ -69,7 +63,7 @@ export function* readingRecords(
       }
       if (tooLarge !== undefined) yield tooLargeLetter(context, body, span, tooLarge);
       tooLarge = undefined;
-      const headers: Header[] = [writer, agent, stream, epoch, ["seq", String(seq)], clockHeaders[clock]];
+      const headers: Header[] = [writer, agent, stream, epoch, ["seq", String(seq)], ...clockHeader(clock)];
       if (isHistorical(context, timeUs, clock)) headers.push(historicalHeader);
       headers.push(...marks);
       if (seq === span.first || seq === span.last) {
