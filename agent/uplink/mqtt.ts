@@ -11,12 +11,12 @@ import { clientIdOf, clientIdRandomBytes } from "../../shared/client-id.ts";
 import type { Env } from "../../shared/env.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { frameFault, packetType } from "../../shared/frames.ts";
+import { writePublish } from "../../shared/publish.ts";
 import { topicDown, topicUp } from "../../shared/topics.ts";
 import { guardSocket } from "./guard.ts";
 import { keepAlive } from "./keep-alive.ts";
 import type { ConnectLink, LinkDown, LinkEvents, LinkSession, LinkTarget } from "./link.ts";
 import { certificateRefused, connackDown, lost, socketDown } from "./link-down.ts";
-import { publishHead } from "./publish.ts";
 
 /** How long a closed session may take to deliver what was sent before. */
 const lingerMs = 1_000;
@@ -136,13 +136,10 @@ function startSession(env: Env, target: LinkTarget, events: LinkEvents, socket: 
       life.sent();
       return new Promise((resolve) => {
         releases.add(resolve);
-        stream.cork();
-        stream.write(publishHead(topicUp(agent), payload.length));
-        stream.write(payload, () => {
+        writePublish(stream, topicUp(agent), payload, () => {
           releases.delete(resolve);
           resolve();
         });
-        stream.uncork();
       });
     },
     close() {

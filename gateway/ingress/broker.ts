@@ -4,13 +4,15 @@
  * in order, one message at a time per connection; while too much waits to be taken, the connection is read no further
  * (I8).
  *
- *     listen → guard → aedes → admission → onMessage          send → aedes → guard → socket
+ *     listen → guard → aedes → admission → onMessage          send → guard → socket
  */
+import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Logger } from "pino";
 import type { Env } from "../../shared/env.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { batchBytesMax } from "../../shared/limits.ts";
+import { writePublish } from "../../shared/publish.ts";
 import { topicDown, topicUp } from "../../shared/topics.ts";
 import { admissionFault, type ConnectFacts, type Refusal, returnCode } from "./admission.ts";
 import type { Credentials } from "./credentials.ts";
@@ -25,8 +27,6 @@ const heldBytes = batchBytesMax;
 const messageOverheadBytes = 1024;
 /** Unsent bytes of one session beyond which messages to it are dropped: a frozen agent costs no more (I8). */
 const downBytesMax = 2 * batchBytesMax;
-/** A connection that takes no bytes for this long is closed; on a slow link the kernel's buffer alone lasts seconds. */
-const drainTimeoutMs = 30_000;
 /** How soon the sessions of a removed agent end. */
 const revokeCheckMs = 2_000;
 
@@ -49,8 +49,9 @@ export interface BrokerOptions {
 
 export interface Broker {
   /**
-   * Sends to every session of the agent that listens. True where at least one took the message; false where there is
-   * none or none had room, and then the message is gone: whatever it said, the agent asks again.
+   * Sends to every session of the agent that listens, and resolves once each took the message or ended. True where at
+   * least one took it; false where there is none or none had room, and then the message is gone: whatever it said, the
+   * agent asks again.
    */
   send(agent: string, payload: Uint8Array): Promise<boolean>;
   readonly ports: Ports;
@@ -80,7 +81,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const byAgent = new Map<string, Set<Client>>();
 
   const aedes = await Aedes.createBroker({
-    drainTimeout: drainTimeoutMs,
     preConnect(client, packet, done) {
       const { username = "", clientId, clean = false, keepalive = 0, will } = packet;
       const session = sessions.get(client);
@@ -197,11 +197,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   return {
     ports: listeners.ports,
     async send(agent, payload) {
-      const open = [...(byAgent.get(agent) ?? [])].filter((client) => {
+      const open = [...(byAgent.get(agent) ?? [])].flatMap((client) => {
         const session = sessions.get(client);
-        return session?.listens === true && session.guard.stream.writableLength < downBytesMax;
+        return session?.listens === true && hasRoom(session.guard.stream) ? [session.guard.stream] : [];
       });
-      const taken = await Promise.all(open.map((client) => publish(client, topicDown(agent), payload)));
+      const taken = await Promise.all(open.map((stream) => publish(stream, topicDown(agent), payload)));
       return taken.includes(true);
     },
     connections: () => [...byAgent.values()].reduce((sum, own) => sum + own.size, 0),
@@ -213,12 +213,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   };
 }
 
-/** Writes straight to one client: a frozen one then holds up nobody else, as it would behind the broker's emitter. */
-function publish(client: Client, topic: string, payload: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    const packet = { cmd: "publish", topic, payload: payload as Buffer, qos: 0, retain: false, dup: false } as const;
-    client.publish(packet, () => resolve(!client.closed));
-  });
+function hasRoom(stream: Duplex): boolean {
+  return stream.writable && stream.writableLength < downBytesMax;
+}
+
+/** Writes straight to one session: a frozen one then holds up nobody else, as it would behind the broker's emitter. */
+function publish(stream: Duplex, topic: string, payload: Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => writePublish(stream, topic, payload, (error) => resolve(!error)));
 }
 
 const notAdmitted: Refusal = { returnCode: returnCode.badCredentials, why: "unknown agent or wrong secret" };

@@ -10,6 +10,11 @@ import { frameFault, packetType, scanFrames } from "../../shared/frames.ts";
 
 /** How long a closed connection may take to deliver what was written to it, such as a CONNACK that says why. */
 const lingerMs = 1_000;
+/**
+ * How long a peer may take none of what was written to it; on a slow link the kernel's buffer alone lasts seconds. The
+ * broker has such a time-out too, of a minute, but only for what it writes itself, and answers go past it.
+ */
+const drainTimeoutMs = 30_000;
 
 export interface Guard {
   /** What the broker talks to. */
@@ -52,9 +57,14 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
       flow();
     },
     writev(chunks, done) {
+      const frozen = env.after(drainTimeoutMs, () => end("it takes no bytes"));
+      const taken = (error?: Error | null): void => {
+        frozen.cancel();
+        done(error);
+      };
       socket.cork();
       chunks.forEach(({ chunk }, index) => {
-        socket.write(chunk, index === chunks.length - 1 ? done : undefined);
+        socket.write(chunk, index === chunks.length - 1 ? taken : undefined);
       });
       socket.uncork();
     },
@@ -72,14 +82,16 @@ export function guardSocket(socket: Socket, env: Env, refused: (why: string) => 
     },
   });
 
+  function end(why: string): void {
+    if (!isOpen) return;
+    refused(why);
+    stream.destroy();
+  }
+
   socket.on("data", (chunk: Buffer) => {
     if (!isOpen) return;
     const fault = scan(chunk);
-    if (fault !== undefined) {
-      refused(fault);
-      stream.destroy();
-      return;
-    }
+    if (fault !== undefined) return end(fault);
     if (stream.push(chunk)) return;
     isFull = true;
     flow();
