@@ -104,4 +104,79 @@ export const intoTheQueue: readonly Mutant[] = [
     ],
     test: { file: "test/unit/durable.test.ts", name: "I5: lines and positions of a commit are one step" },
   },
+  {
+    id: "settled-before-the-release",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/forwarder.ts",
+        find: "unreleased.release(queue.progress().released)",
+        replace: "unreleased.release(queue.progress().committed)",
+      },
+    ],
+    test: {
+      file: "test/unit/forwarder-release.test.ts",
+      name: "I5: what the queue has not released stays in the journal and is not called forwarded",
+    },
+  },
+  {
+    id: "lost-tail-not-read-again",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/forwarder.ts",
+        find: "if (now !== generation) unreleased.clear();",
+        replace: "",
+      },
+    ],
+    test: {
+      file: "test/unit/forwarder-release.test.ts",
+      name: "I5: a queue that loses its tail gets it again from the journal, and nothing twice",
+    },
+  },
+  {
+    id: "settled-by-its-id-alone",
+    invariant: "I6",
+    patches: [
+      {
+        file: "gateway/journal/take.ts",
+        find: "    if (!covers(row.forwarded, head.range.first, head.range.last)) continue;\n",
+        replace: "",
+      },
+    ],
+    test: {
+      file: "test/unit/forwarder-release.test.ts",
+      name: "I6: settling never takes an entry that the positions do not cover, whoever has its id now",
+    },
+  },
+  {
+    id: "kafka-positions-believed",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/queue/kafka/derive.ts",
+        find: "unite(found, isVerifiable ? base : entry.ranges);",
+        replace: "found.lanes().length < 0 || isVerifiable ? entry.ranges : [];",
+      },
+    ],
+    test: {
+      file: "test/sim/kafka/histories.test.ts",
+      name: "I4, I5: random histories of the Kafka queue end without a hole, a double or anything stuck",
+    },
+  },
+  {
+    id: "kafka-released-unsettled",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/queue/kafka/base-keeper.ts",
+        find: "if (env.monoMs() < checkpoint.takenMs + settleMs)",
+        replace: "if (env.monoMs() < checkpoint.takenMs)",
+      },
+    ],
+    test: {
+      file: "test/sim/kafka/histories.test.ts",
+      name: "I4, I5: random histories of the Kafka queue end without a hole, a double or anything stuck",
+    },
+  },
 ];
