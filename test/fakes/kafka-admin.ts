@@ -77,7 +77,7 @@ export function fakeAdmin(brokers = 3, refusal?: Extract<Creation, { result: "re
     async whenThere(name) {
       return topics.get(name) as FoundTopic;
     },
-    mayUse: async () => true,
+    maySee: async () => true,
     close: async () => {},
   };
 }

@@ -213,12 +213,13 @@ test("a cluster with fewer brokers than copies, and one that does not let us cre
 });
 
 test("topics that are hidden, and transactional ids that may not be used, are named with what they need", async () => {
-  const admin = { ...fakeAdmin(), mayUse: async () => false };
+  const admin = { ...fakeAdmin(), maySee: async () => false };
   admin.topics.set("holdfast.losses", { state: "hidden" });
   const { findings: found } = await inspectTopics(admin, kafkaSettings);
   assert.deepEqual(
     found.map(({ severity, topic }) => [severity, topic]),
     [
+      ["fault", ""],
       ["fault", ""],
       ["fault", "holdfast.losses"],
     ],

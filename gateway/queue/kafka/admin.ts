@@ -2,6 +2,9 @@
 import { ClusterError } from "./cluster.ts";
 import { type ConnectionsOptions, openConnections, refuseErrors, withErrors } from "./connections.ts";
 
+/** The group that librdkafka's reader names, since it must name one. */
+export const readerGroup = "holdfast-reader";
+
 /** What this client needs to be allowed, in the words of kafka-acls.sh. */
 export type Operation = "Create" | "Describe" | "DescribeConfigs" | "Read" | "Write";
 
@@ -45,19 +48,20 @@ export interface ClusterAdmin {
   create(topic: NewTopic, isTrial: boolean): Promise<Creation>;
   /** A topic that was just made, once brokers know of it and each of its partitions has a leader. */
   whenThere(name: string): Promise<FoundTopic>;
-  /** False where this client may not see a transactional id, and so not use it. */
-  mayUse(transactionalId: string): Promise<boolean>;
+  /** Whether this client may see a transactional id, without which it cannot use it, or the group of its reader. */
+  maySee(coordinated: { readonly transactionalId: string } | { readonly group: string }): Promise<boolean>;
   close(): Promise<void>;
 }
 
 const topicResource = 2;
+const groupKey = 0;
 const transactionalKey = 1;
 
 const unknownTopic = 3;
 /** A time-out, and a controller that moved. */
 const passing = new Set([7, 41]);
 const topicRefused = 29;
-const transactionRefused = 53;
+const coordinatorRefused = new Set([30, 53]);
 const existsAlready = 36;
 const badReplication = 38;
 
@@ -154,11 +158,12 @@ export async function openAdmin(options: ConnectionsOptions): Promise<ClusterAdm
         throw new ClusterError("away", "it was made, and not all brokers know it yet");
       });
     },
-    async mayUse(transactionalId) {
-      return await ask("look for the coordinator of transactions", async () => {
-        const question = findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
-        const { coordinators } = await withErrors(question);
-        return coordinators[0]?.errorCode !== transactionRefused;
+    async maySee(coordinated) {
+      const [type, name] =
+        "group" in coordinated ? [groupKey, coordinated.group] : [transactionalKey, coordinated.transactionalId];
+      return await ask("look for a coordinator", async () => {
+        const { coordinators } = await withErrors(findCoordinatorV4.api.async(await anyBroker(), type, [name]));
+        return !coordinatorRefused.has(coordinators[0]?.errorCode ?? 0);
       });
     },
     close,

@@ -113,7 +113,9 @@ function clusterErrorOf(action: string, thrown: unknown, place: Place | null): C
 
 function isRefusing(error: unknown): boolean {
   const { code, apiCode } = error as { code?: string; apiCode?: number };
-  return code === "PLT_KFK_AUTHENTICATION" || (apiCode !== undefined && isRefusal(apiCode));
+  // Node names what is wrong with a certificate, and the alert of a broker that refuses ours.
+  const isAboutTls = code !== undefined && /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_/.test(code);
+  return code === "PLT_KFK_AUTHENTICATION" || isAboutTls || (apiCode !== undefined && isRefusal(apiCode));
 }
 
 /** An error with all that it wraps; the client nests them. */

@@ -29,7 +29,7 @@ type DeliveryListener = (errorCode: number | null, report: Place & { readonly of
 
 interface Client {
   connect(options: { allTopics: boolean; topic: string; timeout: number }, answer: Answer<unknown>): void;
-  on(event: "event.error", listener: (error: NativeError) => void): void;
+  on(event: "event.log", listener: (line: { readonly message: string }) => void): void;
   getClient(): {
     configureCallbacks(isAdded: boolean, callbacks: { event: { delivery_cb: DeliveryListener } }): void;
   };
@@ -72,7 +72,7 @@ export interface NativeConsumer extends Client {
   setDefaultConsumeTimeout(timeoutMs: number): void;
   setDefaultIsTimeoutOnlyForFirstMessage(isOnlyForFirst: boolean): void;
   consume(count: number, answer: Answer<readonly NativeMessage[]>): void;
-  on(event: "event.error", listener: (error: NativeError) => void): void;
+  on(event: "event.log", listener: (line: { readonly message: string }) => void): void;
   on(event: "partition.eof", listener: (place: Place & { readonly offset: number }) => void): void;
   disconnect(answer: Answer<unknown>): void;
 }
@@ -180,21 +180,23 @@ export function answered<T>(call: (answer: Answer<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value))));
 }
 
+/** Before a connection stands, librdkafka tells in its log alone, in words, that it was refused, or that it refuses. */
+const refusing = /SASL authentication error|SSL routines/;
+
 /**
  * Connects a client and waits until a broker has answered.
  * @throws ClusterError `refused` or `away`
  */
 export async function connectClient(client: Client, timeoutMs: number): Promise<void> {
-  // Credentials that are refused show up in events only, and there as words only.
-  let refusal: NativeError | undefined;
-  client.on("event.error", (error) => {
-    if (/authenticat|ssl/i.test(error.message)) refusal = error;
+  let refusal: string | undefined;
+  client.on("event.log", ({ message }) => {
+    if (refusing.test(message)) refusal = message.replace(/^\[thrd:[^\]]*\]: \S+: /, "").replace(/ \(after .*$/, "");
   });
   try {
     await answered<unknown>((answer) => client.connect({ allTopics: false, topic: "", timeout: timeoutMs }, answer));
   } catch (thrown) {
     const error = thrown as NativeError;
-    if (refusal !== undefined) throw clusterError("log in", refusal, "refused");
+    if (refusal !== undefined) throw clusterError("log in", new Error(refusal), "refused");
     throw clusterError("connect", error, clientTrouble(error));
   }
 }

@@ -3,6 +3,7 @@
  * no group and commits no offsets.
  */
 import { takeTurns } from "../turns.ts";
+import { readerGroup } from "./admin.ts";
 import { ClusterError, type Place, type StoredRecord } from "./cluster.ts";
 import {
   answered,
@@ -33,8 +34,8 @@ export interface Reader {
 }
 
 const fixed: Properties = {
-  // librdkafka asks for a name; nothing is ever written under it.
-  "group.id": "holdfast-reader",
+  // librdkafka asks for a name, and looks for the group's coordinator; nothing is ever written under it.
+  "group.id": readerGroup,
   "enable.auto.commit": false,
   "enable.auto.offset.store": false,
   "isolation.level": "read_committed",

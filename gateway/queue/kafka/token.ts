@@ -54,7 +54,7 @@ export function tokenSource(options: TokenOptions): () => Promise<Token> {
 async function fetchToken(options: TokenOptions): Promise<Token> {
   const { tokenEndpoint, env } = options;
   try {
-    const answer = JSON.parse(await post(options)) as Record<string, unknown>;
+    const answer = parsed(await post(options));
     const { access_token: text, expires_in: seconds } = answer;
     if (typeof text !== "string" || text === "") throw new Error("the answer holds no access_token");
     const lifetimeMs = Number(seconds) > 0 ? Math.min(Number(seconds) * 1_000, lifetimeMsMax) : defaultLifetimeMs;
@@ -66,6 +66,15 @@ async function fetchToken(options: TokenOptions): Promise<Token> {
       remedy: "check the options under queue.kafka.sasl.oauth, and the endpoint",
       retryable: true,
     });
+  }
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return { ...(JSON.parse(text) as object) };
+  } catch {
+    // The parser's own words quote what it met, which may be a token.
+    throw new Error("the answer is not JSON");
   }
 }
 

@@ -41,14 +41,16 @@ export function replicasCommand(
 
 export function rightsCommand(
   settings: CommandSettings,
-  resource: { readonly topic: string } | { readonly transactionalIdPrefix: string },
+  resource: { readonly topic: string } | { readonly group: string } | { readonly transactionalIdPrefix: string },
   operations: readonly Operation[],
 ): string {
   const wanted = operations.map((operation) => ` --operation ${operation}`).join("");
   const what =
     "topic" in resource
       ? `--topic ${resource.topic}`
-      : `--transactional-id ${resource.transactionalIdPrefix} --resource-pattern-type prefixed`;
+      : "group" in resource
+        ? `--group ${resource.group}`
+        : `--transactional-id ${resource.transactionalIdPrefix} --resource-pattern-type prefixed`;
   return `${tool("kafka-acls.sh", settings)} --add --allow-principal ${principalOf(settings)}${wanted} ${what}`;
 }
 

@@ -3,7 +3,7 @@
  * were made by the template, later each that the template names for the first time.
  */
 import { Fault } from "../../../shared/errors.ts";
-import type { ClusterAdmin, FoundTopic, NewTopic, Operation, Topic } from "./admin.ts";
+import { type ClusterAdmin, type FoundTopic, type NewTopic, type Operation, readerGroup, type Topic } from "./admin.ts";
 import type { TopicInfo } from "./cluster.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { createCommand, rightsCommand } from "./topic-commands.ts";
@@ -52,7 +52,9 @@ export async function inspectTopics(admin: ClusterAdmin, settings: KafkaSettings
   const findings: Finding[] = [];
   const missing: NewTopic[] = [];
   let room: Room = roomIn(undefined, "readings", settings);
-  if (!(await admin.mayUse(`${settings.namespace}-0`))) findings.push(withoutTransactions(settings));
+  if (!(await admin.maySee({ transactionalId: `${settings.namespace}-0` })))
+    findings.push(withoutTransactions(settings));
+  if (!(await admin.maySee({ group: readerGroup }))) findings.push(withoutGroup(settings));
   for (const [index, [name, role]] of roles.entries()) {
     const topic = topics[index] as Topic;
     if (topic.state === "found") {
@@ -171,6 +173,12 @@ function withoutTransactions(settings: KafkaSettings): Finding {
   const remedy = rightsCommand(settings, { transactionalIdPrefix }, ["Describe", "Write"]);
   const what = `the transactional ids ${transactionalIdPrefix}* do not give this gateway the right to Describe`;
   return faultOf("", what, "all that it writes is written in transactions", remedy);
+}
+
+function withoutGroup(settings: KafkaSettings): Finding {
+  const remedy = rightsCommand(settings, { group: readerGroup }, ["Describe"]);
+  const what = `the group ${readerGroup} does not give this gateway the right to Describe`;
+  return faultOf("", what, "the client that reads asks for its coordinator, though it commits nothing there", remedy);
 }
 
 function uncreatable(
