@@ -187,7 +187,9 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       options.onStopped?.(error);
       return "stopped";
     }
-    log.warn({ err: error, failures }, "the queue cannot take readings now; trying again");
+    // A queue closes a moment before its forwarder where the process stops; nobody needs to hear of that.
+    const level = error instanceof Fault && error.code === "closed" ? "debug" : "warn";
+    log[level]({ err: error, failures }, "the queue cannot take readings now; trying again");
     return "backing-off";
   }
 

@@ -32,6 +32,9 @@ export interface KafkaQueueOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A stop must end within 5 s, and other parts stop before the queue. */
+const closeGraceMs = 2_000;
+
 /** Steps whose release is pending, by the transactions that they ended with. */
 interface Step {
   readonly step: number;
@@ -132,13 +135,14 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     for (const shard of shards) await patiently(options, () => shard.start());
     if (options.groupId === null) await untilReleased();
   } catch (error) {
-    await Promise.all(shards.map((shard) => shard.close()));
+    await Promise.all(shards.map((shard) => shard.close(closeGraceMs)));
     throw error;
   }
   const { queueId, groupId } = identity as unknown as QueueRecord;
   log.info({ namespace, shards: shardCount, queue: queueId }, "the Kafka queue is open");
   const shardOf = (agent: string): number => crc32(agent) % shardCount;
   let closed = false;
+  let closing: Promise<void> | undefined;
 
   function refuseClosed(): void {
     if (closed) throw new Fault("closed", { what: "the queue is closed", retryable: true });
@@ -152,6 +156,13 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     steps.push({ step: ++committed, ts: now() });
     onProgress();
   }
+
+  function close(): Promise<void> {
+    closed = true;
+    return (closing ??= Promise.all(shards.map((shard) => shard.close(closeGraceMs))).then(() => undefined));
+  }
+  // The stop of the process reaches the queue last, and a commit that no broker answers would hold up all before it.
+  options.signal?.addEventListener("abort", () => void close(), { once: true });
 
   // Opening is generation 0, whatever the shards went through until all of them ran.
   onProgress();
@@ -190,10 +201,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       });
     },
     forget: (floor, lanes) => onShards([shardOf(floor.agent)], (at) => (shards[at] as Shard).forget(floor, lanes)),
-    async close() {
-      closed = true;
-      await Promise.all(shards.map((shard) => shard.close()));
-    },
+    close,
   };
 }
 

@@ -21,6 +21,7 @@ import {
   type Properties,
   producerTrouble,
   sendTrouble,
+  stateCode,
 } from "./librdkafka.ts";
 
 export interface ProducerOptions {
@@ -61,13 +62,22 @@ const fullWaitMs = 5;
 const flushStepMs = 1_000;
 
 const queueFullCode = -184;
-/** The call is not allowed in the producer's state. */
-const stateCode = -172;
+
+/** A producer that brokers have answered; it has fenced nobody. @throws ClusterError, Fault `config` */
+export async function connectProducer(options: ProducerOptions): Promise<NativeProducer> {
+  const { library, transactionalId, answerMs } = options;
+  const properties = { ...defaults, ...options.properties, ...fixed, "transactional.id": transactionalId };
+  const producer = made(() => new library.Producer(properties));
+  await connectClient(producer, answerMs);
+  return producer;
+}
 
 export function openProducer(options: ProducerOptions): TransactionalProducer {
-  const { library, transactionalId, answerMs } = options;
+  const { answerMs } = options;
   let native: NativeProducer | undefined;
   let isOpen = false;
+  /** Calls that librdkafka has not answered. */
+  let underWay = 0;
 
   function connected(): NativeProducer {
     if (native === undefined) throw new ClusterError("restart", "the producer was not initialised, or it is closed");
@@ -76,10 +86,7 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
 
   async function init(): Promise<void> {
     if (native === undefined) {
-      const properties = { ...defaults, ...options.properties, ...fixed, "transactional.id": transactionalId };
-      const producer = made(() => new library.Producer(properties));
-      await connectClient(producer, answerMs);
-      native = producer;
+      native = await connectProducer(options);
     }
     await settle("take the transactional id over", (producer, answer) => producer.initTransactions(answerMs, answer));
   }
@@ -91,11 +98,14 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
     meaning = (trouble: ClusterTrouble) => trouble,
   ): Promise<void> {
     const producer = connected();
+    underWay++;
     try {
       await answered<void>((answer) => call(producer, answer));
     } catch (thrown) {
       const error = thrown as NativeError;
       throw clusterError(action, error, meaning(producerTrouble(error)));
+    } finally {
+      underWay--;
     }
   }
 
@@ -148,8 +158,9 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
   async function flush(): Promise<void> {
     for (;;) {
       const producer = connected();
+      underWay++;
       try {
-        return await answered<void>((answer) => producer.flush(flushStepMs, answer));
+        return await answered<void>((answer) => producer.flush(flushStepMs, answer)).finally(() => underWay--);
       } catch {
         const cause = await causeOf(producer);
         if (cause.code !== stateCode) throw clusterError("send", cause, sendTrouble(cause), placeIn(cause.message));
@@ -214,7 +225,8 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
       const producer = native;
       native = undefined;
       isOpen = false;
-      if (producer === undefined) return;
+      // To disconnect under a call ends the process by an assertion of librdkafka (seen); its end disconnects as well.
+      if (producer === undefined || underWay > 0) return;
       await answered<unknown>((answer) => producer.disconnect(1, answer)).catch(() => undefined);
     },
   };

@@ -51,7 +51,8 @@ export interface Shard {
   /** @param generation the one in which the caller looked at the positions */
   commit(outcomes: readonly Outcome[], positions: readonly LanePosition[], generation: number): Promise<void>;
   forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
-  close(): Promise<void>;
+  /** Lets what is under way end, but no longer than `graceMs`: brokers that do not answer must not hold a stop up. */
+  close(graceMs: number): Promise<void>;
 }
 
 /** Transactions that wait for their release; beyond it commits wait too (I8). */
@@ -79,6 +80,9 @@ export function openShard(options: ShardOptions): Shard {
   let rest: { untilMs: number; why: unknown } | undefined;
   let closing = false;
   let wake: () => void = () => {};
+  /** Rejects what still runs when the grace of a close is over. */
+  const given = Promise.withResolvers<never>();
+  given.promise.catch(() => undefined);
 
   async function pause(delayMs: number): Promise<void> {
     const woken = Promise.withResolvers<void>();
@@ -90,7 +94,7 @@ export function openShard(options: ShardOptions): Shard {
   }
 
   function refuseClosed(): void {
-    if (closing) throw new Fault("closed", { what: "the queue is closed", retryable: true });
+    if (closing) throw closedFault();
   }
 
   async function ready(): Promise<Term> {
@@ -154,7 +158,7 @@ export function openShard(options: ShardOptions): Shard {
     return turns.take(async () => {
       const hadTerm = running !== undefined;
       try {
-        return await step();
+        return await Promise.race([step(), given.promise]);
       } catch (error) {
         if (error instanceof ClusterError) await letGo(error);
         else if (!hadTerm && running === undefined && !closing) rests(error);
@@ -233,13 +237,20 @@ export function openShard(options: ShardOptions): Shard {
         await write(site, term, [], gone, [{ kind: "floor", floor: raised }]);
         term.floors.set(key, raised);
       }),
-    async close() {
+    async close(graceMs) {
       closing = true;
       timer.cancel();
       wake();
-      await turns.take(() => producer.close().catch(() => undefined));
+      const grace = env.after(graceMs, () => given.reject(closedFault()));
+      await turns.take(() => undefined);
+      grace.cancel();
+      await producer.close().catch(() => undefined);
     },
   };
+}
+
+function closedFault(): Fault {
+  return new Fault("closed", { what: "the queue is closed", retryable: true });
 }
 
 function stale(): Fault {
