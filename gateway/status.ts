@@ -19,8 +19,12 @@ export interface GatewayStatus {
   readonly groupId: string;
   readonly journalId: string;
   readonly connections: number;
+  /** What the queue does not have yet. */
   readonly pendingReadings: number;
   readonly pendingBytes: number;
+  /** What the queue has, and the journal keeps until the queue cannot lose it any more. */
+  readonly settlingReadings: number;
+  readonly settlingBytes: number;
   /** What the journal takes of its quota. */
   readonly journalBytes: number;
   readonly quotaBytes: number;
@@ -60,6 +64,8 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
   const forwarding = forwarder.status();
   const perSecondIn = rateIn.perSecond();
   const reports = journal.reports();
+  const { settling } = forwarding;
+  const pendingReadings = Math.max(0, usage.readings - settling.readings);
   const gain = forwarding.readingsPerSecond - perSecondIn;
   return {
     gateway: name,
@@ -67,14 +73,16 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
     groupId: journal.groupId,
     journalId: journal.journalId(),
     connections: broker()?.connections() ?? 0,
-    pendingReadings: usage.readings,
-    pendingBytes: usage.bytes,
+    pendingReadings,
+    pendingBytes: Math.max(0, usage.bytes - settling.bytes),
+    settlingReadings: settling.readings,
+    settlingBytes: settling.bytes,
     journalBytes: usage.usedBytes,
     quotaBytes: usage.quotaBytes,
     isDiskFull: usage.isDiskFull,
     ratePerSecondIn: perSecondIn,
     ratePerSecondOut: forwarding.readingsPerSecond,
-    drainEtaMs: usage.readings === 0 ? 0 : gain > 0 ? (usage.readings / gain) * 1000 : null,
+    drainEtaMs: pendingReadings === 0 ? 0 : gain > 0 ? (pendingReadings / gain) * 1000 : null,
     forwarder: forwarding.state,
     trouble: forwarding.trouble,
     forwardedReadings: forwarding.readings,
@@ -123,6 +131,7 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["group", status.groupId],
     ["connections", countText(status.connections)],
     ["waiting", `${countText(status.pendingReadings)} readings, ${sizeText(status.pendingBytes)}`],
+    ["settling", `${countText(status.settlingReadings)} readings, ${sizeText(status.settlingBytes)}`],
     ["drained in", status.drainEtaMs === null ? "unknown" : durationText(status.drainEtaMs)],
     ["journal", `${sizeText(status.journalBytes)} of ${sizeText(status.quotaBytes)}`],
     ["in", rateText(status.ratePerSecondIn)],
@@ -162,7 +171,12 @@ export function addGatewayMetrics(registry: Registry, sources: StatusSources): v
   addGauge(registry, {
     name: "holdfast_gateway_pending_readings",
     help: "Readings in the journal that wait for the queue.",
-    read: () => journal.usage().readings,
+    read: () => Math.max(0, journal.usage().readings - forwarder.status().settling.readings),
+  });
+  addGauge(registry, {
+    name: "holdfast_gateway_settling_readings",
+    help: "Readings that the queue has, and that the journal keeps until the queue cannot lose them any more.",
+    read: () => forwarder.status().settling.readings,
   });
   addGauge(registry, {
     name: "holdfast_gateway_journal_bytes",

@@ -12,7 +12,7 @@ import type { Outcome, Queue } from "../queue/queue.ts";
 import { type ForwarderTotals, openTotals } from "./counters.ts";
 import { type Body, bodyOf } from "./outcome.ts";
 import { planCommit } from "./plan.ts";
-import { openUnreleased } from "./unreleased.ts";
+import { openUnreleased, type Waiting } from "./unreleased.ts";
 
 export type ForwarderState = "forwarding" | "idle" | "backing-off" | "stopped" | "closed";
 
@@ -29,6 +29,8 @@ export interface ForwarderStatus extends ForwarderTotals {
   readonly state: ForwarderState;
   /** Why it does not forward; null while it does. */
   readonly trouble: string | null;
+  /** What the queue has and has not released; it stays in the journal until then. */
+  readonly settling: Waiting;
 }
 
 export interface Forwarder {
@@ -211,7 +213,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const running = run();
 
   return {
-    status: () => ({ ...totals.read(env.monoMs()), state, trouble }),
+    status: () => ({ ...totals.read(env.monoMs()), state, trouble, settling: unreleased.waiting() }),
     idle: () =>
       new Promise((resolve) => {
         idlers.push(resolve);

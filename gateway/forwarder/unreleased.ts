@@ -2,6 +2,7 @@
  * Entries whose steps the queue has committed and not released yet: they stay in the journal until nothing can take
  * their records back (I5). Pure: a list by step.
  */
+import { codecLoss } from "../../shared/block/block.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 import type { LanePosition } from "../queue/queue.ts";
 
@@ -11,8 +12,16 @@ export interface Settling {
   readonly positions: readonly LanePosition[];
 }
 
+/** What waits for its release. */
+export interface Waiting {
+  readonly readings: number;
+  readonly bytes: number;
+}
+
 interface Step {
   step: number;
+  readings: number;
+  bytes: number;
   readonly ids: number[];
   /** By lane: a later position takes the place of an earlier one. */
   readonly positions: Map<string, LanePosition>;
@@ -21,12 +30,17 @@ interface Step {
 /** More steps than these are joined in pairs: an entry is then released a little later, and memory stays flat (I8). */
 const stepsMax = 1_024;
 
+const nothing: Waiting = { readings: 0, bytes: 0 };
+
 export function openUnreleased() {
   let steps: Step[] = [];
   let size = 0;
+  let waiting = nothing;
 
   function join(into: Step, later: Step): void {
     into.step = later.step;
+    into.readings += later.readings;
+    into.bytes += later.bytes;
     for (const id of later.ids) into.ids.push(id);
     for (const [key, position] of later.positions) into.positions.set(key, position);
   }
@@ -45,8 +59,10 @@ export function openUnreleased() {
         `${one.lane.agent} ${one.lane.stream} ${one.lane.epoch}`,
         one,
       ]);
-      steps.push({ step, ids: entries.map(({ id }) => id), positions: new Map(byLane) });
+      const { readings, bytes } = sumOf(entries);
+      steps.push({ step, ids: entries.map(({ id }) => id), positions: new Map(byLane), readings, bytes });
       size += entries.length;
+      waiting = { readings: waiting.readings + readings, bytes: waiting.bytes + bytes };
       if (steps.length <= stepsMax) return;
       steps.forEach((one, at) => {
         const next = steps[at + 1];
@@ -61,11 +77,23 @@ export function openUnreleased() {
       if (first === undefined) return undefined;
       for (const later of rest) join(first, later);
       size -= first.ids.length;
+      waiting = { readings: waiting.readings - first.readings, bytes: waiting.bytes - first.bytes };
       return { ids: first.ids, positions: [...first.positions.values()] };
     },
     clear(): void {
       steps = [];
       size = 0;
+      waiting = nothing;
     },
+    waiting: (): Waiting => waiting,
   };
+}
+
+function sumOf(entries: readonly JournalEntry[]): Waiting {
+  let [readings, bytes] = [0, 0];
+  for (const { block } of entries) {
+    if (block.codec !== codecLoss) readings += block.count;
+    bytes += block.bytes.length;
+  }
+  return { readings, bytes };
 }

@@ -108,13 +108,15 @@ test("I5, I8: joined steps are released together, never before the last of them"
     fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 40 }), (releases) => {
       const unreleased = openUnreleased();
       const steps = 3_000;
+      const block = agentLane().block(2, new Uint8Array(5));
       const lane = { agent: "pump-1", stream: "telemetry", epoch: "00" };
       const positionAt = (last: number): LanePosition => {
         return { lane, storeId: "s", run: 1, forwarded: [{ first: 1, last, before: null, after: null }] };
       };
       for (let step = 1; step <= steps; step++) {
-        unreleased.add(step, [{ id: step } as JournalEntry], [positionAt(step)]);
+        unreleased.add(step, [{ id: step, block } as JournalEntry], [positionAt(step)]);
       }
+      assert.deepEqual(unreleased.waiting(), { readings: 2 * steps, bytes: 5 * steps });
       let settled = 0;
       for (const part of [...releases, 4]) {
         const released = Math.floor((steps * part) / 4);
@@ -126,6 +128,7 @@ test("I5, I8: joined steps are released together, never before the last of them"
         }
       }
       assert.deepEqual([settled, unreleased.size(), unreleased.lastId()], [steps, 0, 0]);
+      assert.deepEqual(unreleased.waiting(), { readings: 0, bytes: 0 });
     }),
     { numRuns: 30 },
   );

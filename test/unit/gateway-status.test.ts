@@ -10,6 +10,8 @@ const status: GatewayStatus = {
   journalId: "b".repeat(32),
   connections: 2,
   pendingReadings: 12_345,
+  settlingReadings: 0,
+  settlingBytes: 0,
   pendingBytes: 54_321,
   journalBytes: 1_000_000,
   quotaBytes: 10_000_000,
