@@ -51,11 +51,18 @@ program
 
 program
   .command("check")
-  .description("say everything that is wrong with the configuration")
+  .description("say everything that is wrong with the configuration, and with the topics of a Kafka queue")
   .addOption(configOption())
-  .action((options: ConfigOption) => {
+  .option("--offline", "ask no cluster")
+  .action(async (options: ConfigOption & { offline?: boolean }) => {
     const path = findConfig(gatewayProgram, options.config);
-    process.exitCode = checkConfig(loadGatewayConfig(path, process.env), path, voice);
+    const loaded = loadGatewayConfig(path, process.env);
+    process.exitCode = checkConfig(loaded, path, voice);
+    if (process.exitCode !== exitCodes.ok || !("config" in loaded) || options.offline === true) return;
+    const { queue } = loaded.config;
+    if (queue.engine !== "kafka") return;
+    const { checkKafka } = await import("./check-kafka.ts");
+    process.exitCode = await checkKafka(queue, realEnv(), voice);
   });
 
 program

@@ -64,7 +64,7 @@ export function fakeAdmin(brokers = 3, refusal?: Extract<Creation, { result: "re
   return {
     topics,
     made,
-    brokers: async () => Array.from({ length: brokers }, (_, at) => at + 1),
+    cluster: async () => ({ id: "cluster", brokers: Array.from({ length: brokers }, (_, at) => at + 1) }),
     names: async () => [...topics.keys()],
     describe,
     async create(topic, isTrial) {

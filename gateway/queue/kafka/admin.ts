@@ -38,8 +38,8 @@ export type Creation =
 
 /** All calls reject with ClusterError where no broker answers, or none lets this client in. */
 export interface ClusterAdmin {
-  /** The ids of the brokers that are there now. */
-  brokers(): Promise<readonly number[]>;
+  /** The cluster's id, and the ids of the brokers that are there now. */
+  cluster(): Promise<{ readonly id: string; readonly brokers: readonly number[] }>;
   /** All topics that this client may see. */
   names(): Promise<readonly string[]>;
   /** Single topics, in the order of `names`. */
@@ -113,9 +113,9 @@ export async function openAdmin(options: ConnectionsOptions): Promise<ClusterAdm
   }
 
   return {
-    async brokers() {
-      const found = await ask("list the brokers", () => describe([]));
-      return found.brokers.map(({ nodeId }) => nodeId);
+    async cluster() {
+      const { clusterId, brokers } = await ask("list the brokers", () => describe([]));
+      return { id: clusterId ?? "", brokers: brokers.map(({ nodeId }) => nodeId) };
     },
     async names() {
       const { topics } = await ask("list topics", () => describe(null));

@@ -1,8 +1,8 @@
 /** A real Kafka cluster: librdkafka carries the data, and a second client asks for what librdkafka's binding does not tell. */
 import type { KafkaCluster } from "./cluster.ts";
-import { loadLibrdkafka, type Properties } from "./librdkafka.ts";
+import { answered, loadLibrdkafka, type Properties } from "./librdkafka.ts";
 import { openMetadata } from "./metadata.ts";
-import { openProducer } from "./producer.ts";
+import { connectProducer, openProducer } from "./producer.ts";
 import { isOfProducersOnly } from "./properties.ts";
 import { openReader } from "./reader.ts";
 import { noSecurity, type Security } from "./security.ts";
@@ -30,16 +30,7 @@ export interface ClientOptions {
 export async function connectCluster(options: ClientOptions): Promise<KafkaCluster> {
   const { brokers, clientId, answerMs, security = noSecurity } = options;
   const library = loadLibrdkafka();
-  const properties: Properties = {
-    "client.id": clientId,
-    "bootstrap.servers": brokers.join(","),
-    // A broker that comes back is found within a second, not within ten.
-    "reconnect.backoff.max.ms": 1_000,
-    // A broker that hangs is given up after this. With a minute, the default, a send outlasts its transaction (measured).
-    "socket.timeout.ms": 10_000,
-    ...options.properties,
-    ...security.librdkafka,
-  };
+  const properties = propertiesOf(options);
   // librdkafka complains in the log about properties that a consumer has no use for.
   const shared = Object.fromEntries(Object.entries(properties).filter(([name]) => !isOfProducersOnly(name)));
   const reader = openReader({ ...options, library, properties: shared });
@@ -52,5 +43,33 @@ export async function connectCluster(options: ClientOptions): Promise<KafkaClust
       await reader.close();
       await close();
     },
+  };
+}
+
+/**
+ * Connects a producer and lets it go, without taking a transactional id over: whether librdkafka is installed, takes its
+ * properties and is let in.
+ * @throws ClusterError, Fault
+ */
+export async function tryClient(options: ConnectOptions & Pick<ClientOptions, "answerMs">): Promise<void> {
+  const library = loadLibrdkafka();
+  const properties = propertiesOf(options);
+  const transactionalId = `${options.clientId}-trial`;
+  const producer = await connectProducer({ library, properties, transactionalId, answerMs: options.answerMs });
+  await answered<unknown>((answer) => producer.disconnect(1, answer));
+}
+
+type ConnectOptions = Pick<ClientOptions, "brokers" | "clientId" | "properties" | "security">;
+
+function propertiesOf({ brokers, clientId, properties, security = noSecurity }: ConnectOptions): Properties {
+  return {
+    "client.id": clientId,
+    "bootstrap.servers": brokers.join(","),
+    // A broker that comes back is found within a second, not within ten.
+    "reconnect.backoff.max.ms": 1_000,
+    // A broker that hangs is given up after this. With a minute, the default, a send outlasts its transaction (measured).
+    "socket.timeout.ms": 10_000,
+    ...properties,
+    ...security.librdkafka,
   };
 }

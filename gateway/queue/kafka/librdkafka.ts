@@ -109,15 +109,21 @@ export function made<T>(make: () => T): T {
   try {
     return make();
   } catch (cause) {
-    throw new Fault("config", {
-      what: "librdkafka does not take its properties",
-      why: messageOf(cause),
-      remedy: "correct queue.kafka.properties; a build of librdkafka may lack a compression or a mechanism",
-      cause,
-    });
+    throw badProperties(cause);
   }
 }
 
+function badProperties(cause: unknown): Fault {
+  return new Fault("config", {
+    what: "librdkafka does not take its properties",
+    why: messageOf(cause),
+    remedy: "correct queue.kafka.properties; a build of librdkafka may lack a compression or a mechanism",
+    cause,
+  });
+}
+
+/** A call is not allowed in the state that a client is in. */
+export const stateCode = -172;
 const fencedCodes = new Set([-144, 47, 90]);
 const tooLargeCodes = new Set([10, 18]);
 /**
@@ -196,6 +202,8 @@ export async function connectClient(client: Client, timeoutMs: number): Promise<
     await answered<unknown>((answer) => client.connect({ allTopics: false, topic: "", timeout: timeoutMs }, answer));
   } catch (thrown) {
     const error = thrown as NativeError;
+    // What contradicts itself, and files that it cannot use, show only now.
+    if (error.code === stateCode) throw badProperties(error);
     if (refusal !== undefined) throw clusterError("log in", new Error(refusal), "refused");
     throw clusterError("connect", error, clientTrouble(error));
   }

@@ -46,7 +46,7 @@ function rolesOf(settings: KafkaSettings, names: readonly string[]): ReadonlyMap
 
 /** Looks at everything, and changes nothing. @throws ClusterError where the cluster does not answer, or lets nobody in */
 export async function inspectTopics(admin: ClusterAdmin, settings: KafkaSettings): Promise<Inspection> {
-  const brokers = await admin.brokers();
+  const { brokers } = await admin.cluster();
   const roles = [...rolesOf(settings, await admin.names())];
   const topics = await admin.describe(roles.map(([name]) => name));
   const findings: Finding[] = [];
@@ -99,7 +99,7 @@ export async function makeTopic(admin: ClusterAdmin, settings: KafkaSettings, na
   const wish = newTopic(name, role, settings);
   const [topic = { state: "absent" }] = await admin.describe([name]);
   if (topic.state === "found") {
-    refuse(findingsOf(name, role, topic, settings, await admin.brokers()), true);
+    refuse(findingsOf(name, role, topic, settings, (await admin.cluster()).brokers), true);
     return infoOf(topic);
   }
   if (topic.state === "hidden") refuse([hidden(name, settings)], true);
@@ -110,7 +110,7 @@ export async function makeTopic(admin: ClusterAdmin, settings: KafkaSettings, na
 async function make(admin: ClusterAdmin, wish: NewTopic, settings: KafkaSettings): Promise<FoundTopic> {
   const creation = await admin.create(wish, false);
   if (creation.result === "refused") {
-    refuse([uncreatable(wish, creation, settings, (await admin.brokers()).length)]);
+    refuse([uncreatable(wish, creation, settings, (await admin.cluster()).brokers.length)]);
   }
   return await admin.whenThere(wish.name);
 }
