@@ -1,10 +1,13 @@
 /** The queue's topics on a real broker: made, checked, and mended by the very commands that are printed. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { type ClusterAdmin, openAdmin } from "../../gateway/queue/kafka/admin.ts";
 import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
-import type { Finding } from "../../gateway/queue/kafka/topic-rules.ts";
+import { type Finding, newTopic } from "../../gateway/queue/kafka/topic-rules.ts";
 import { inspectTopics, makeTopic, prepareTopics } from "../../gateway/queue/kafka/topics.ts";
 import { Fault } from "../../shared/errors.ts";
 import { kafkaSettings } from "../fakes/kafka-admin.ts";
@@ -16,6 +19,7 @@ import { runJava } from "./java.ts";
 const tools: Readonly<Record<string, string>> = {
   "kafka-configs.sh": "kafka.admin.ConfigCommand",
   "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+  "kafka-reassign-partitions.sh": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
 };
 
 /** Runs a command as a remedy prints it. */
@@ -164,5 +168,36 @@ describe("topics on a real broker", { skip: clusterMissing() ?? false }, () => {
     await untilSettled(() => producer.commit());
     await producer.send([recordAt(place, randomBytes(recordBytesMax - 100))]);
     await untilSettled(() => producer.commit());
+  });
+});
+
+describe("topics on three real brokers", { skip: clusterMissing() ?? false }, () => {
+  test("what is made by default has no finding; fewer copies, and too few in sync, are mended by their commands", async (t) => {
+    const brokers = await startBrokers(3);
+    t.after(() => brokers.stop());
+    const addresses = brokers.bootstrap.split(",");
+    const admin = await openAdmin({ brokers: addresses, clientId: "test", answerMs: 5_000, security: {} });
+    t.after(() => admin.close());
+    const settings = { ...kafkaSettings, brokers: addresses };
+    const poor = newTopic(settings.topic, "readings", { ...settings, replication: 1 });
+    await admin.create(poor, false);
+    await admin.whenThere(poor.name);
+    const { warnings } = await prepareTopics(admin, settings);
+    assert.deepEqual(
+      warnings.map(({ severity, what }) => [severity, what]),
+      [["warning", "the topic holdfast.readings has one copy of each record"]],
+    );
+    const [, plan = "", command = ""] = /^echo '(.*)' > copies\.json && (.*)$/.exec(warnings[0]?.remedy ?? "") ?? [];
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-copies-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "copies.json"), plan);
+    await run(command.replace("copies.json", join(folder, "copies.json")));
+    const left = await inspectTopics(admin, settings);
+    assert.deepEqual(
+      left.findings.map(({ severity, what }) => [severity, what]),
+      [["warning", "the topic holdfast.readings has min.insync.replicas=1"]],
+    );
+    await run(left.findings[0]?.remedy ?? "");
+    assert.deepEqual((await inspectTopics(admin, settings)).findings, []);
   });
 });

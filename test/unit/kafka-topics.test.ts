@@ -130,6 +130,9 @@ test("missing rights are named with the command that gives them", () => {
     "kafka-acls.sh --bootstrap-server k1:9092 --command-config admin.properties --add --allow-principal User:site " +
       "--operation Read --operation Write --topic t",
   );
+  const odd = { ...secured, security: { tls: null, login: { ...login, username: "o'hara; rm" } } };
+  const [quoted] = findings("readings", {}, { missingRights: ["Read"] }, odd);
+  assert.match(quoted?.remedy ?? "", /--allow-principal 'User:o'\\''hara; rm' --operation/);
   const blind = findings("readings", {}, { missingRights: ["DescribeConfigs"], configs: null });
   assert.deepEqual(
     blind.map(({ severity }) => severity),

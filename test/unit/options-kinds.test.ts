@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { choice, count, duration, flag, groupId, pattern, size, text } from "../../shared/options/kinds.ts";
-import { folder, listen, mqttUrl, nameOfHost } from "../../shared/options/places.ts";
+import { folder, listen, mqttUrl, nameOfHost, secretUrl, server } from "../../shared/options/places.ts";
 import type { Kind } from "../../shared/options/table.ts";
 
 const anyDuration = duration({ min: "0ms", max: "3650d" });
@@ -120,6 +120,37 @@ test("gateways are reached over TLS, or in the clear on loopback only", () => {
   assert.equal(value(mqttUrl, "mqtt://127.0.0.1:1883"), "mqtt://127.0.0.1:1883");
   for (const given of ["mqtt://10.0.0.1", "http://127.0.0.1", "mqtts://u:p@host", "mqtts://host/path", "gateway", ""]) {
     assert.match(refusal(mqttUrl, given).remedy, /mqtts:\/\//, given);
+  }
+});
+
+test("servers are a name or an address with a port, and their JSON Schema takes no less", () => {
+  const schema = new RegExp(String(server.schema.pattern));
+  for (const given of ["kafka-1.example:9092", "10.0.0.1:1", "[2001:db8::1]:65535", "localhost:9092", "my_broker:9"]) {
+    assert.equal(value(server, given), given);
+    assert.match(given, schema);
+  }
+  for (const given of [
+    "kafka",
+    "kafka:0",
+    "kafka:70000",
+    "a b:1",
+    "::1:9092",
+    "[x]:1",
+    "http://k:1",
+    "k:9092,l:9092",
+    "",
+  ]) {
+    assert.match(refusal(server, given).remedy, /host:port/, given);
+  }
+});
+
+test("secrets are sent over HTTPS, or to this machine", () => {
+  for (const given of ["https://login.example/oauth2/token?x=1", "http://127.0.0.1:8080/token", "http://[::1]:80/t"]) {
+    assert.equal(value(secretUrl, given), given);
+    assert.match(given, new RegExp(String(secretUrl.schema.pattern)));
+  }
+  for (const given of ["http://login.example/token", "https://u:p@login.example/", "ftp://127.0.0.1/", "token", ""]) {
+    assert.match(refusal(secretUrl, given).remedy, /https:\/\//, given);
   }
 });
 

@@ -56,7 +56,12 @@ export function rightsCommand(
 
 /** Whom the cluster takes this gateway for, as far as its settings tell. */
 function principalOf({ security: { tls, login } }: CommandSettings): string {
-  if (login !== null && login.mechanism !== "OAUTHBEARER") return `User:${login.username}`;
-  if (login !== null) return "'User:(subject of the token)'";
-  return tls?.client === null || tls === null ? "User:ANONYMOUS" : "'User:(subject of the certificate)'";
+  if (login !== null && login.mechanism !== "OAUTHBEARER") return word(`User:${login.username}`);
+  if (login !== null) return word("User:(subject of the token)");
+  return tls?.client === null || tls === null ? "User:ANONYMOUS" : word("User:(subject of the certificate)");
+}
+
+/** One word of a shell's line. */
+function word(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
