@@ -65,7 +65,7 @@ function settingsOf({ namespace, readings, losses, deadLetters, positions }: Que
     deadLetterTopic: deadLetters,
     positionsTopic: positions,
     shards: 3,
-    createTopics: false,
+    createTopics: true,
     partitions: 1,
     replication: 1,
     settleMs: 20,

@@ -5,15 +5,14 @@
  */
 import { crc32 } from "node:zlib";
 import type { Logger } from "pino";
-import { backoffMs } from "../../../shared/backoff.ts";
 import { type Env, hex } from "../../../shared/env.ts";
 import { Fault } from "../../../shared/errors.ts";
 import type { LanePosition, Outcome, Queue } from "../queue.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import type { RecordFormat } from "./format.ts";
+import { patiently } from "./patience.ts";
 import type { QueueRecord } from "./position-records.ts";
 import { openShard, type Shard } from "./shard.ts";
-import { troubleFault } from "./trouble.ts";
 
 export interface KafkaQueueOptions {
   readonly cluster: KafkaCluster;
@@ -203,24 +202,4 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     forget: (floor, lanes) => onShards([shardOf(floor.agent)], (at) => (shards[at] as Shard).forget(floor, lanes)),
     close,
   };
-}
-
-/** Tries until it works, or until trying again cannot help. */
-async function patiently<T>(
-  { env, log, signal, positionsTopic }: KafkaQueueOptions,
-  work: () => Promise<T>,
-): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await work();
-    } catch (caught) {
-      const error = troubleFault(caught, positionsTopic);
-      if (!(error instanceof Fault) || !error.retryable || signal?.aborted === true) throw error;
-      log.warn({ err: error }, "the Kafka queue cannot be opened yet; trying again");
-      await new Promise<void>((resolve) => {
-        env.after(backoffMs(attempt, env.random()), resolve);
-        signal?.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
-  }
 }

@@ -8,12 +8,16 @@
 import type { Logger } from "pino";
 import type { Env } from "../../../shared/env.ts";
 import type { Queue } from "../queue.ts";
+import { openAdmin } from "./admin.ts";
 import { connectCluster } from "./client.ts";
+import type { TopicInfo } from "./cluster.ts";
 import { openKafkaQueue } from "./kafka.ts";
+import { patiently } from "./patience.ts";
 import { recordFormat } from "./record-format.ts";
 import { readSecurity } from "./security.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { keysOf, topicNames } from "./topic-names.ts";
+import { makeTopic, prepareTopics } from "./topics.ts";
 
 export interface OpenOptions {
   readonly settings: KafkaSettings;
@@ -27,33 +31,44 @@ export interface OpenOptions {
 
 const answerMs = 10_000;
 const patienceMs = 30_000;
-const recordBytesMax = 1_000_000;
 
-/** @throws Fault as openKafkaQueue does */
+/** Sees to the topics, then opens the queue. @throws Fault as prepareTopics and openKafkaQueue do */
 export async function openKafka({ settings, env, log, groupId, signal }: OpenOptions): Promise<Queue> {
   const { brokers, clientId, namespace, positionsTopic, properties, settleMs } = settings;
   const security = readSecurity(settings.security, properties, env);
+  const patience = { env, log, positionsTopic, signal };
   const nowMs = env.monoMs;
-  const cluster = await connectCluster({ brokers, clientId, properties, security, answerMs, patienceMs, nowMs });
-  const topics = topicNames(settings.topic, (await cluster.topics()).keys());
-  const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
-  const queue = await openKafkaQueue({
-    cluster,
-    env,
-    log,
-    format,
-    namespace,
-    positionsTopic,
-    settleMs,
-    groupId,
-    signal,
-    makeTopic: (name) => Promise.reject(new Error(`${name} is not there`)),
-  });
+  const admin = await openAdmin({ brokers, clientId, answerMs, security: security.second });
+  try {
+    const { recordBytesMax, batchBytesMax, warnings } = await patiently(patience, () => prepareTopics(admin, settings));
+    for (const { what, why, remedy } of warnings) log.warn({ why, remedy }, what);
+    const sized = { ...properties, "batch.size": batchBytesMax };
+    const client = { brokers, clientId, properties: sized, security, answerMs, patienceMs, nowMs };
+    const cluster = await connectCluster(client);
+    try {
+      const known = await patiently(patience, () => cluster.topics());
+      const topics = topicNames(settings.topic, known.keys());
+      const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
+      const making = (name: string): Promise<TopicInfo> => makeTopic(admin, settings, name);
+      const own = { cluster, format, namespace, settleMs, groupId, makeTopic: making };
+      return closing(await openKafkaQueue({ ...patience, ...own }), cluster, admin);
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  } catch (error) {
+    await admin.close();
+    throw error;
+  }
+}
+
+/** The queue that closes with itself what it stands on. */
+function closing(queue: Queue, ...parts: readonly { close(): Promise<void> }[]): Queue {
   return {
     ...queue,
     async close() {
       await queue.close();
-      await cluster.close();
+      for (const part of parts) await part.close();
     },
   };
 }
