@@ -94,6 +94,23 @@ describe("a broker with logins, TLS and rights", { skip: clusterMissing() ?? fal
     assert.deepEqual(asked, [`Basic ${basic} grant_type=client_credentials&scope=kafka`]);
   });
 
+  test("an endpoint that gives no token is named by both clients, which ask again", async (t) => {
+    const server = createServer((_, response) => response.writeHead(503).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => server.close());
+    const login: LoginSettings = {
+      mechanism: "OAUTHBEARER",
+      tokenEndpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+      clientId: "gateway",
+      clientSecretFile: secured.file("password"),
+      scope: null,
+      caFile: null,
+    };
+    const cluster = await connect(t, secured.login, securityOf({ tls: trusted(), login }));
+    await assert.rejects(cluster.topics(), { name: "ClusterError", message: /answered 503/ });
+    await assert.rejects(cluster.producer("x").init(), { name: "ClusterError", message: /answered 503/ });
+  });
+
   test("mutual TLS", async (t) => {
     const client = { certFile: secured.file("client.pem"), keyFile: secured.file("client.key") };
     await useCluster(t, secured.mutual, { tls: { ...trusted(), client }, login: null });

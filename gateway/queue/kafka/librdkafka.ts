@@ -29,7 +29,7 @@ type DeliveryListener = (errorCode: number | null, report: Place & { readonly of
 
 interface Client {
   connect(options: { allTopics: boolean; topic: string; timeout: number }, answer: Answer<unknown>): void;
-  on(event: "event.log", listener: (line: { readonly message: string }) => void): void;
+  on(event: "event.log" | "error", listener: (line: { readonly message: string }) => void): void;
   getClient(): {
     configureCallbacks(isAdded: boolean, callbacks: { event: { delivery_cb: DeliveryListener } }): void;
   };
@@ -72,7 +72,7 @@ export interface NativeConsumer extends Client {
   setDefaultConsumeTimeout(timeoutMs: number): void;
   setDefaultIsTimeoutOnlyForFirstMessage(isOnlyForFirst: boolean): void;
   consume(count: number, answer: Answer<readonly NativeMessage[]>): void;
-  on(event: "event.log", listener: (line: { readonly message: string }) => void): void;
+  on(event: "event.log" | "error", listener: (line: { readonly message: string }) => void): void;
   on(event: "partition.eof", listener: (place: Place & { readonly offset: number }) => void): void;
   disconnect(answer: Answer<unknown>): void;
 }
@@ -197,6 +197,10 @@ export async function connectClient(client: Client, timeoutMs: number): Promise<
   let refusal: string | undefined;
   client.on("event.log", ({ message }) => {
     if (refusing.test(message)) refusal = message.replace(/^\[thrd:[^\]]*\]: \S+: /, "").replace(/ \(after .*$/, "");
+  });
+  // A token that could not be had comes as an event that would end the process; librdkafka asks for it again by itself.
+  client.on("error", ({ message }) => {
+    refusal = message.replace(/^oauthbearer_token_refresh_cb: /, "");
   });
   try {
     await answered<unknown>((answer) => client.connect({ allTopics: false, topic: "", timeout: timeoutMs }, answer));
