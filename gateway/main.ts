@@ -84,6 +84,7 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     queue,
     env,
     log,
+    commitIntervalMs: config.queue.engine === "kafka" ? config.queue.commitIntervalMs : 0,
     onStopped: (fault) => log.error({ err: fault, alarm: true }, "forwarding has stopped; agents are still served"),
   });
   life.onStop("forwarder", () => forwarder.close());

@@ -21,6 +21,11 @@ export interface ForwarderOptions {
   readonly queue: Pick<Queue, "forwarded" | "commit" | "forget" | "progress" | "onProgress">;
   readonly env: Env;
   readonly log: Logger;
+  /**
+   * A commit begins this long after the one before at the earliest, unless so much waits that it is large anyway. For
+   * queues whose commits cost more than what they carry; 0 by default.
+   */
+  readonly commitIntervalMs?: number;
   /** Forwarding has ended until somebody acts: a codec that only a later version reads, or a queue that refuses for good. */
   readonly onStopped?: (fault: Fault) => void;
 }
@@ -52,12 +57,13 @@ const forgetEveryMs = 10_000;
 type Next = Exclude<ForwarderState, "closed">;
 
 export function startForwarder(options: ForwarderOptions): Forwarder {
-  const { journal, queue, env, log } = options;
+  const { journal, queue, env, log, commitIntervalMs = 0 } = options;
   const totals = openTotals(env.monoMs());
   let state: ForwarderState = "forwarding";
   let trouble: string | null = null;
   let failures = 0;
   let forgottenMs = Number.NEGATIVE_INFINITY;
+  let committedMs = Number.NEGATIVE_INFINITY;
   let closing = false;
   let wake: () => void = () => {};
   let idlers: (() => void)[] = [];
@@ -124,6 +130,8 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     if (unreleased.size() >= unreleasedMax) return "idle";
     const waiting = journal.read(commitBytesMax, commitReadingsMax, unreleased.lastId());
     if (waiting.length === 0) return "idle";
+    const restMs = committedMs + commitIntervalMs - env.monoMs();
+    if (restMs > 0 && !isLarge(waiting)) return rest(restMs);
     const ready = decoded(await intact(waiting));
     if (ready.length === 0) return "forwarding";
     const bodies = new Map(ready.map(({ entry, body }) => [entry.id, body]));
@@ -133,6 +141,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       return { lane, spans, block, body: bodies.get(id) as Body };
     });
     if (outcomes.length > 0) {
+      committedMs = env.monoMs();
       await queue.commit(outcomes, changed);
       totals.committed(outcomes, env.monoMs());
     }
@@ -154,7 +163,13 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     }
   }
 
-  async function rest(): Promise<Next> {
+  /** Lets more come before the next commit. */
+  async function rest(forMs: number): Promise<Next> {
+    await pause(forMs);
+    return "forwarding";
+  }
+
+  async function idle(): Promise<Next> {
     await forgetOld();
     if (!added) {
       for (const resolve of idlers) resolve();
@@ -177,7 +192,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
 
   const states: Record<Next, () => Promise<Next>> = {
     forwarding: forward,
-    idle: rest,
+    idle,
     "backing-off": backOff,
     stopped,
   };
@@ -225,4 +240,14 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       await running;
     },
   };
+}
+
+/** Enough for a commit that is worth its cost. */
+function isLarge(entries: readonly JournalEntry[]): boolean {
+  let [readings, bytes] = [0, 0];
+  for (const { block } of entries) {
+    readings += block.count;
+    bytes += block.bytes.length;
+  }
+  return readings > commitReadingsMax / 2 || bytes > commitBytesMax / 2;
 }

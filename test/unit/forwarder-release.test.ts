@@ -94,6 +94,40 @@ test("I5: after a restart the journal's entries wait for the release of what the
   await until("the release reaches the journal", () => after.journal.usage().blocks === 0);
 });
 
+test("commits keep their distance, unless so much waits that one is large anyway", async (t) => {
+  const fake = fakeQueue();
+  const queue = fake.open();
+  const { journal } = await journalInMemory(queue);
+  let nowMs = 0;
+  let rests = 0;
+  const real = realEnv();
+  const clock = {
+    ...real,
+    monoMs: () => nowMs,
+    after(delayMs: number, action: () => void) {
+      if (delayMs === 500) rests++;
+      return real.after(0, action);
+    },
+  };
+  const forwarder = startForwarder({ journal, queue, env: clock, log: silent, commitIntervalMs: 500 });
+  t.after(() => forwarder.close());
+  const lane = agentLane();
+  await journal.take("pump-1", lane.batch([readings(lane, 10)]));
+  await forwarder.idle();
+  await journal.take("pump-1", lane.batch([readings(lane, 5)]));
+  await until("the next commit waits", () => rests > 3);
+  assert.equal(fake.outcomes.length, 1);
+  nowMs = 500;
+  await until("the next commit", () => fake.outcomes.length === 2);
+  for (let at = 0; at < 6; at++) {
+    await journal.take("pump-1", lane.batch(Array.from({ length: 5 }, () => readings(lane, 1_000))));
+  }
+  await until("a large commit", () => forwarder.status().readings > 25_000);
+  nowMs = 1_000;
+  await forwarder.idle();
+  eachOnce(fake.outcomes, lane);
+});
+
 test("I6: settling never takes an entry that the positions do not cover, whoever has its id now", async () => {
   const { journal } = await journalInMemory(fakeQueue().open());
   const lane = agentLane();
