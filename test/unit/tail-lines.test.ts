@@ -1,7 +1,12 @@
 /** Lines and their parts, and the readings that they become. */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, test } from "node:test";
 import fc from "fast-check";
+import { chunkBuffer, readChunk } from "../../agent/inputs/tail/file.ts";
 import { cutLines, type Piece, partBytesMax } from "../../agent/inputs/tail/lines.ts";
 import { createPieceReader, type LineFormat, patternBytesMax } from "../../agent/inputs/tail/readings.ts";
 import { readingFault } from "../../shared/reading.ts";
@@ -166,4 +171,30 @@ void describe("readings of lines", () => {
       }),
     );
   });
+});
+
+void test("reads on in a file of many gigabytes, with one chunk in memory", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-large-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "large.log");
+  const offset = 5 * 2 ** 30;
+  // A hole: the file system keeps nothing of it.
+  writeFileSync(path, "");
+  truncateSync(path, offset);
+  appendFileSync(path, "first\nsecond\nhalf");
+  const handle = await open(path);
+  t.after(() => handle.close());
+  const buffer = chunkBuffer();
+  const place = { offset, part: 0, head: Buffer.alloc(1_024), before: Buffer.alloc(256) };
+  const chunk = await readChunk(handle, place, false, buffer);
+  assert.ok(chunk !== "replaced");
+  assert.deepEqual(
+    chunk.pieces.map(({ bytes }) => Buffer.from(bytes).toString()),
+    ["first", "second"],
+  );
+  assert.equal(chunk.next.offset, offset + 13);
+  appendFileSync(path, " done\n");
+  const more = await readChunk(handle, chunk.next, false, buffer);
+  assert.ok(more !== "replaced");
+  assert.deepEqual([more.pieces.length, more.next.offset], [1, offset + 23]);
 });
