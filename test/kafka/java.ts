@@ -1,7 +1,8 @@
 /** Java, the jars of Kafka (packaging/kafka-jars.sh) and its own console consumer: a witness that shares no code with us. */
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -50,18 +51,39 @@ const nothing = "\u001d";
  * @param idleMs how long nothing may come until the topic counts as read: Kafka's tool knows no other end
  */
 export async function witnessed(bootstrap: string, topic: string, idleMs = 3_000): Promise<WitnessedRecord[]> {
-  const shown = ["timestamp", "partition", "offset", "headers", "key", "value"].map((part) => `print.${part}=true`);
-  const marks = [`key.separator=${between}`, `headers.separator=${betweenHeaders}`, `null.literal=${nothing}`];
-  const { stdout } = await runJava("org.apache.kafka.tools.consumer.ConsoleConsumer", [
-    ...["--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning", "--timeout-ms", String(idleMs)],
-    ...["--isolation-level", "read_committed", "--formatter-property", "print.epoch=false"],
-    ...[...shown, ...marks].flatMap((property) => ["--formatter-property", property]),
-  ]);
+  const { stdout } = await runJava(consumer, consumerArgs(bootstrap, topic, idleMs));
   return stdout
     .split("\n")
     .filter((line) => line !== "")
     .map(parsed)
     .sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+/** As `witnessed`, but one by one, for topics that fill no string: in order within each partition only. */
+export async function witness(
+  bootstrap: string,
+  topic: string,
+  take: (record: WitnessedRecord) => void,
+  idleMs = 3_000,
+): Promise<void> {
+  const args = javaArgs(consumer, consumerArgs(bootstrap, topic, idleMs));
+  const child = spawn("java", args, { stdio: ["ignore", "pipe", "ignore"] });
+  const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("exit", resolve));
+  for await (const line of createInterface({ input: child.stdout })) take(parsed(line));
+  const code = await ended;
+  if (code !== 0) throw new Error(`Kafka's consumer ended with ${code}`);
+}
+
+const consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+
+function consumerArgs(bootstrap: string, topic: string, idleMs: number): string[] {
+  const shown = ["timestamp", "partition", "offset", "headers", "key", "value"].map((part) => `print.${part}=true`);
+  const marks = [`key.separator=${between}`, `headers.separator=${betweenHeaders}`, `null.literal=${nothing}`];
+  return [
+    ...["--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning", "--timeout-ms", String(idleMs)],
+    ...["--isolation-level", "read_committed", "--formatter-property", "print.epoch=false"],
+    ...[...shown, ...marks].flatMap((property) => ["--formatter-property", property]),
+  ];
 }
 
 function parsed(line: string): WitnessedRecord {

@@ -1,0 +1,81 @@
+/**
+ * The audit of a line on Kafka: what producers were told against what Kafka's own consumer reads, and the order of each
+ * series. It shares no code with the queue: only the demo's audit, and a witness in Java.
+ */
+import { type AuditResult, openAudit, passed, type Testimony } from "../../demo/audit.ts";
+import { readerOf } from "../../demo/memory.ts";
+import { type WitnessedRecord, witness } from "./java.ts";
+
+export interface KafkaAudit extends AuditResult {
+  /** Records that stand behind a later one of their series, or in another partition than others of it. */
+  readonly orderBreaks: number;
+  /** The first of them. */
+  readonly breaks: readonly string[];
+}
+
+/** A loaded machine may need so long for one fetch; nothing that came later would be counted. */
+const idleMs = 5_000;
+const breaksMax = 5;
+
+/** Reads the topics and compares. Whoever calls it knows that nothing is being sent any more. */
+export async function auditTopics(
+  bootstrap: string,
+  topics: readonly string[],
+  testimony: Testimony,
+): Promise<KafkaAudit> {
+  const audit = openAudit(testimony, readerOf());
+  const order = openOrder();
+  await Promise.all(
+    topics.map((topic) => {
+      const take = (record: WitnessedRecord): void => {
+        audit.take(lineOf(record));
+        order.take(topic, record);
+      };
+      return witness(bootstrap, topic, take, idleMs);
+    }),
+  );
+  return { ...audit.end(), ...order.end() };
+}
+
+/** Fails with the audit's own words where it found anything. */
+export function refuseFindings(audit: KafkaAudit): void {
+  if (passed(audit) && audit.orderBreaks === 0) return;
+  const findings = audit.findings.map(({ kind, text }) => `${kind}: ${text}`);
+  const counts = { ...audit.counts, orderBreaks: audit.orderBreaks };
+  throw new Error([JSON.stringify(counts), ...findings, ...audit.breaks].join("\n"));
+}
+
+const header = ({ headers }: WitnessedRecord, name: string): string | undefined =>
+  headers.find(([known]) => known === name)?.[1];
+
+/** Values are lines already, except those of dead letters, which only the headers describe as text. */
+function lineOf(record: WitnessedRecord): string {
+  if (header(record, "kind") !== "dead-letter") return record.value ?? "";
+  const [agent, stream, epoch] = ["agent", "stream", "epoch"].map((name) => header(record, name));
+  const [firstSeq, lastSeq] = ["first", "last"].map((name) => Number(header(record, name)));
+  return JSON.stringify({ kind: "dead-letter", agent, stream, epoch, firstSeq, lastSeq });
+}
+
+/** Producers number the attempts of a series, and an agent sends oldest first: numbers grow along a partition. */
+function openOrder() {
+  const last = new Map<string, { readonly partition: number; readonly value: number; readonly offset: number }>();
+  const breaks: string[] = [];
+  let orderBreaks = 0;
+  return {
+    take(topic: string, record: WitnessedRecord): void {
+      if (header(record, "kind") !== undefined) return;
+      const { partition, offset, key } = record;
+      const { value } = JSON.parse(record.value ?? "") as { value: number };
+      const series = `${topic} ${key}`;
+      const before = last.get(series);
+      last.set(series, { partition, value, offset });
+      if (before === undefined || (before.partition === partition && before.value < value)) return;
+      orderBreaks++;
+      if (breaks.length < breaksMax) {
+        const where = ({ partition: at, offset: on }: typeof before) => `partition ${at}, offset ${on}`;
+        breaks.push(`${series}: ${value} at ${where(record as never)} after ${before.value} at ${where(before)}`);
+      }
+    },
+    end: () => ({ orderBreaks, breaks }),
+  };
+}
