@@ -39,7 +39,8 @@ export const kafkaSection = section("The Kafka queue; it counts where queue.engi
   timestamp: setting(
     choice(["reading", "arrival"]),
     "reading",
-    "The timestamp of a record: the time of its reading, or that of its arrival. Kafka deletes by it.",
+    "The timestamp of a record: the time of its reading, or that of its arrival. Kafka deletes by it, so topics of " +
+      "readings are made to keep 30 days where it is the reading's, and what the cluster keeps where it is not.",
   ),
   historicalAfter: setting(
     duration({ min: "1s", max: "36500d" }),

@@ -24,7 +24,13 @@ function findings(
 }
 
 test("a topic that this queue made has no finding", () => {
-  for (const role of roles) assert.deepEqual(findings(role), [], role);
+  for (const role of roles) {
+    for (const timestamp of ["arrival", "reading"] as const) {
+      const settings = { ...kafkaSettings, timestamp };
+      const found = findingsOf("t", role, foundTopic(newTopic("t", role, settings)), settings, [1, 2, 3]);
+      assert.deepEqual(found, [], `${role} by ${timestamp}`);
+    }
+  }
 });
 
 test("each mismatch is one finding, with the command that mends it", () => {

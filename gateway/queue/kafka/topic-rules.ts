@@ -55,8 +55,15 @@ export function newTopic(name: string, role: TopicRole, settings: KafkaSettings)
     };
     return { name, partitions: settings.shards, replication, configs };
   }
-  const kept = role === "dead-letters" ? { "retention.ms": forever } : {};
-  const configs = { ...common, "cleanup.policy": "delete", "message.timestamp.type": "CreateTime", ...kept };
+  const isDated = role === "readings" && settings.timestamp === "reading";
+  // Otherwise the cluster's own rule holds.
+  const keptMs = role === "dead-letters" ? forever : isDated ? String(backlogMs) : undefined;
+  const configs = {
+    ...common,
+    "cleanup.policy": "delete",
+    "message.timestamp.type": "CreateTime",
+    ...(keptMs === undefined ? {} : { "retention.ms": keptMs }),
+  };
   return { name, partitions: settings.partitions, replication, configs };
 }
 
