@@ -138,6 +138,24 @@ program
   });
 
 program
+  .command("positions")
+  .description("the positions topic of a Kafka queue")
+  .command("rebuild")
+  .description("make a lost positions topic anew from the records in the cluster, while no gateway runs")
+  .addOption(configOption())
+  .option("--json", "for programs")
+  .action(async (options: ConfigOption & { json?: boolean }) => {
+    const settings = config(options);
+    const log = openLog({ program: "holdfast-gateway", level: settings.log.level });
+    const { rebuildPositions } = await import("./rebuild-positions.ts");
+    const rebuilt = await rebuildPositions(settings, realEnv(), log);
+    if (options.json === true) return voice.say(JSON.stringify(rebuilt));
+    return voice.say(
+      `the positions of ${countedText(rebuilt.lanes, "lane")} tell of ${countedText(rebuilt.seqs, "seq")}`,
+    );
+  });
+
+program
   .command("declare-lost")
   .description("state that open readings of an agent will never arrive; loss records name them in the queue")
   .requiredOption("--agent <name>", "the agent")

@@ -26,11 +26,11 @@ after(() => brokers?.stop());
 let made = 0;
 
 /** The topics of a queue of its own on the common broker. */
-async function makeTopics(shards: number): Promise<QueueTopics> {
+async function makeTopics(shards: number, policy = "compact"): Promise<QueueTopics> {
   const topics = topicsIn(`queue-${++made}`);
   const { readings, losses, deadLetters, positions } = topics;
   for (const topic of [readings, losses, deadLetters]) await (brokers as Brokers).createTopic(topic);
-  await (brokers as Brokers).createTopic(positions, { partitions: shards, configs: { "cleanup.policy": "compact" } });
+  await (brokers as Brokers).createTopic(positions, { partitions: shards, configs: { "cleanup.policy": policy } });
   return topics;
 }
 
@@ -132,6 +132,75 @@ void describe("the Kafka queue on a real broker", { skip: missing }, () => {
       [1, 2, 3],
     );
     await Promise.all([first.close(), second.close()]);
+  });
+});
+
+void describe("the positions topic", { skip: missing }, () => {
+  const lane = laneOf("pump-17");
+  const other = laneOf("pump-18");
+
+  async function filled(t: TestContext, policy = "compact") {
+    const topics = await makeTopics(1, policy);
+    const cluster = await connect(t, (brokers as Brokers).bootstrap);
+    await shown(cluster, topics.positions);
+    const queue = await openTestQueue(cluster, topics, null);
+    await queue.commit([readings(lane, 1, [1, 2])], [positionOf(lane, 1, 2)]);
+    await queue.commit([readings(other, 5, [5])], [positionOf(other, 5, 5)]);
+    await queue.close();
+    return { topics, cluster, groupId: queue.groupId };
+  }
+
+  async function madeAgain({ positions }: QueueTopics, cluster: KafkaCluster): Promise<void> {
+    const { createTopic, deleteTopic } = brokers as Brokers;
+    const before = (await cluster.topics()).get(positions)?.id;
+    await deleteTopic(positions);
+    while ((await cluster.topics()).has(positions)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await createTopic(positions, { configs: { "cleanup.policy": "compact" } });
+    await shown(cluster, positions);
+    assert.notEqual((await cluster.topics()).get(positions)?.id, before);
+  }
+
+  const seqsIn = (queue: Queue) =>
+    [lane, other].map((one) => queue.forwarded(one).map((range) => [range.first, range.last]));
+
+  void it("I5: lost and made again, is refused, and rebuilt from the data and what the journal remembers", async (t) => {
+    const { topics, cluster, groupId } = await filled(t);
+    await madeAgain(topics, cluster);
+    await assert.rejects(openTestQueue(cluster, topics, groupId), { code: "damaged", retryable: false });
+    const open = { env: realEnv(), log: silent, groupId, signal: new AbortController().signal };
+    const settings = { ...settingsOf(topics), shards: 1 };
+    const rebuild = [positionOf(other, 1, 4)];
+    const rebuilt = await openKafka({ ...open, settings, rebuild });
+    assert.deepEqual(seqsIn(rebuilt), [
+      [[1, 2]],
+      [
+        [1, 4],
+        [5, 5],
+      ],
+    ]);
+    await rebuilt.close();
+    const again = await openTestQueue(cluster, topics, groupId);
+    assert.deepEqual([again.groupId, seqsIn(again)], [groupId, seqsIn(again)]);
+    assert.deepEqual(seqsIn(again)[0], [[1, 2]]);
+    await again.close();
+    await assert.rejects(openKafka({ ...open, settings, rebuild }), { code: "usage" });
+  });
+
+  void it("with a record of somebody else, or without its beginning, is refused with what to do", async (t) => {
+    const one = await filled(t);
+    const { deleteBefore } = brokers as Brokers;
+    const place = { topic: one.topics.positions, partition: 0 };
+    const stranger = one.cluster.producer("stranger");
+    await stranger.init();
+    await stranger.send([{ ...place, key: Buffer.from("a"), value: Buffer.from("b"), timestampMs: null, headers: [] }]);
+    await stranger.commit();
+    await stranger.close();
+    const refused = { code: "damaged", retryable: false, remedy: /positions rebuild/ };
+    await assert.rejects(openTestQueue(one.cluster, one.topics, one.groupId), refused);
+    // Kafka lets nobody do so while the topic is compacted and no more.
+    const two = await filled(t, "compact,delete");
+    await deleteBefore({ ...place, topic: two.topics.positions }, 2);
+    await assert.rejects(openTestQueue(two.cluster, two.topics, two.groupId), refused);
   });
 });
 

@@ -27,6 +27,11 @@ export interface KafkaQueueOptions {
   readonly makeTopic: (name: string) => Promise<TopicInfo>;
   /** The group that this gateway knows; null where it knows none, and a queue may be made. */
   readonly groupId: string | null;
+  /**
+   * Given where the positions topic was lost and made again: the queue of the known group is made anew in it, from the
+   * names in the data and from these positions, which the journal remembers.
+   */
+  readonly rebuild?: readonly LanePosition[];
   /** Stops the opening, which otherwise waits for the cluster as long as it takes. */
   readonly signal?: AbortSignal;
 }
@@ -55,6 +60,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       remedy: "create it with one partition for each shard and cleanup.policy=compact",
     });
   });
+  const shardOf = (agent: string): number => crc32(agent) % shardCount;
   const owner = hex(env.randomBytes(8));
   const listeners = new Set<() => void>();
   const shards: Shard[] = [];
@@ -99,9 +105,15 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   }
 
   function queueOf(found: QueueRecord | undefined): QueueRecord | undefined {
-    const { groupId } = options;
+    const { groupId, rebuild } = options;
+    if (found !== undefined && rebuild !== undefined) {
+      throw new Fault("usage", {
+        what: `the topic ${positionsTopic} holds the queue of group ${found.groupId}`,
+        remedy: "nothing is to be rebuilt; to rebuild it all the same, delete the topic and create it again first",
+      });
+    }
     if (found === undefined) {
-      if (groupId !== null) {
+      if (groupId !== null && rebuild === undefined) {
         throw new Fault("damaged", {
           what: `the topic ${positionsTopic} does not hold the queue of group ${groupId}`,
           why: "it is empty, as after it was deleted and made again, or this is another cluster",
@@ -111,7 +123,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
         });
       }
       const newId = (): string => hex(env.randomBytes(16));
-      identity = { queueId: newId(), groupId: newId(), namespace, shards: shardCount };
+      identity = { queueId: newId(), groupId: groupId ?? newId(), namespace, shards: shardCount };
       return identity;
     }
     identity = found;
@@ -127,19 +139,19 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
 
   for (let shard = 0; shard < shardCount; shard++) {
     const queue = shard === 0 ? queueOf : () => undefined;
-    const one = openShard({ ...options, shard, owner, queue, onProgress });
+    const released = options.rebuild?.filter(({ lane }) => shardOf(lane.agent) === shard);
+    const one = openShard({ ...options, shard, owner, queue, released, onProgress });
     shards.push(one);
   }
   try {
     for (const shard of shards) await patiently(options, () => shard.start());
-    if (options.groupId === null) await untilReleased();
+    if (options.groupId === null || options.rebuild !== undefined) await untilReleased();
   } catch (error) {
     await Promise.all(shards.map((shard) => shard.close(closeGraceMs)));
     throw error;
   }
   const { queueId, groupId } = identity as unknown as QueueRecord;
   log.info({ namespace, shards: shardCount, queue: queueId }, "the Kafka queue is open");
-  const shardOf = (agent: string): number => crc32(agent) % shardCount;
   let closed = false;
   let closing: Promise<void> | undefined;
 

@@ -7,7 +7,7 @@
  */
 import type { Logger } from "pino";
 import type { Env } from "../../../shared/env.ts";
-import type { Queue } from "../queue.ts";
+import type { LanePosition, Queue } from "../queue.ts";
 import { openAdmin } from "./admin.ts";
 import { connectCluster } from "./client.ts";
 import type { TopicInfo } from "./cluster.ts";
@@ -25,6 +25,8 @@ export interface OpenOptions {
   readonly log: Logger;
   /** The group that this gateway knows; null where it knows none. */
   readonly groupId: string | null;
+  /** Given where lost positions are rebuilt: what the journal remembers as forwarded. */
+  readonly rebuild?: readonly LanePosition[];
   /** Ends the opening, which otherwise waits for the cluster as long as it takes. */
   readonly signal: AbortSignal;
 }
@@ -33,7 +35,7 @@ const answerMs = 10_000;
 const patienceMs = 30_000;
 
 /** Sees to the topics, then opens the queue. @throws Fault as prepareTopics and openKafkaQueue do */
-export async function openKafka({ settings, env, log, groupId, signal }: OpenOptions): Promise<Queue> {
+export async function openKafka({ settings, env, log, groupId, rebuild, signal }: OpenOptions): Promise<Queue> {
   const { brokers, clientId, namespace, positionsTopic, properties, settleMs } = settings;
   const security = readSecurity(settings.security, properties, env);
   const patience = { env, log, positionsTopic, signal };
@@ -51,7 +53,8 @@ export async function openKafka({ settings, env, log, groupId, signal }: OpenOpt
       const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
       const making = (name: string): Promise<TopicInfo> => makeTopic(admin, settings, name);
       const own = { cluster, format, namespace, settleMs, groupId, makeTopic: making };
-      return closing(await openKafkaQueue({ ...patience, ...own }), cluster, admin);
+      const more = rebuild === undefined ? {} : { rebuild };
+      return closing(await openKafkaQueue({ ...patience, ...own, ...more }), cluster, admin);
     } catch (error) {
       await cluster.close();
       throw error;

@@ -137,7 +137,8 @@ export function decodePosition({ topic, partition, offset, key, value }: StoredR
       what: `${where} is not one of Holdfast's`,
       why: messageOf(error),
       remedy:
-        "keep other programs from writing to the positions topic; then rebuild it with `holdfast-gateway positions rebuild`",
+        "keep other programs from writing to the positions topic; delete it, create it again, and run " +
+        "`holdfast-gateway positions rebuild`",
       cause: error,
     });
   }

@@ -49,7 +49,8 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
     throw new Fault("damaged", {
       what: `${positions.topic}, partition ${positions.partition}, has lost its beginning`,
       why: `its first offset is ${own.low}`,
-      remedy: "set cleanup.policy=compact on it, then run `holdfast-gateway positions rebuild`",
+      remedy:
+        "delete the topic, create it again with cleanup.policy=compact, and run `holdfast-gateway positions rebuild`",
     });
   }
   const { folded, take } = foldPositions();

@@ -28,6 +28,7 @@ export interface ShardOptions {
   readonly owner: string;
   readonly queue: Site["queue"];
   readonly makeTopic: Site["makeTopic"];
+  readonly released?: Site["released"];
   /** Something was released, or a new generation began. */
   readonly onProgress: () => void;
 }

@@ -5,7 +5,8 @@
 import type { Logger } from "pino";
 import { crashPoint } from "../../../shared/crash-point.ts";
 import type { Env } from "../../../shared/env.ts";
-import type { Floor, Outcome } from "../queue.ts";
+import { union } from "../../../shared/ranges.ts";
+import type { Floor, LanePosition, Outcome } from "../queue.ts";
 import {
   ClusterError,
   type KafkaCluster,
@@ -14,6 +15,7 @@ import {
   type TopicInfo,
   type TransactionalProducer,
 } from "./cluster.ts";
+import type { Derived } from "./derive.ts";
 import type { RecordFormat } from "./format.ts";
 import {
   encodePosition,
@@ -45,6 +47,8 @@ export interface Site {
   readonly queue: (found: QueueRecord | undefined) => QueueRecord | undefined;
   /** Throws where another process has written the shard's record since this one did last. */
   checkOwner(newest: ShardRecord): void;
+  /** What is known to be forwarded from elsewhere: given where lost positions are rebuilt. */
+  readonly released?: readonly LanePosition[] | undefined;
   /** Makes a topic that is not there yet, and returns what it is. */
   makeTopic(name: string): Promise<TopicInfo>;
   /** Waits; throws once the queue is closed. */
@@ -73,7 +77,9 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   const { cluster, log, transactionalId } = site;
   const state = await cluster.transactionState(transactionalId);
   await producer.init();
+  crashPoint("kafka shard taken");
   const scan = await settledScan(site, producer, state === "open" || state === "aborted");
+  crashPoint("kafka shard scanned");
   const { folded, derived, topics } = scan;
   // Another gateway may have come between the look at its record and the fencing; it finds its record and begins again.
   site.checkOwner(folded.shard);
@@ -82,6 +88,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   }
   if (scan.doubled > 0) log.error({ seqs: scan.doubled, alarm: true }, "seqs stand in the topics more than once");
   const queue = site.queue(folded.queue);
+  addReleased(derived, site.released ?? []);
   const term: Term = {
     topics: new Map(topics),
     producer,
@@ -98,6 +105,17 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   const changed = [...derived.dirty].map((key) => derived.lanes.get(key) as LaneRecord);
   await write(site, term, [], changed, queue === undefined ? [] : [{ kind: "queue", queue }]);
   return term;
+}
+
+/** Retention may have taken readings that only the journal remembers; they were released, and stay so. */
+function addReleased({ lanes, dirty }: Derived, released: readonly LanePosition[]): void {
+  for (const { lane, storeId, run, forwarded } of released) {
+    const key = laneText(lane);
+    const entry = lanes.get(key) ?? { lane, storeId, run, t: 0, ranges: [], base: [], forgotten: false };
+    const [ranges, base] = [union(entry.ranges, forwarded), union(entry.base, forwarded)];
+    lanes.set(key, { ...entry, storeId, run, ranges, base });
+    dirty.add(key);
+  }
 }
 
 /**
@@ -130,6 +148,7 @@ export async function write(
   const partitionsOf = (topic: string): number => (term.topics.get(topic) as TopicInfo).partitions;
   function* records(): Generator<KafkaRecord> {
     yield* site.format.records(outcomes, { shard: site.shard, t, nowMs: site.env.wallUs() / 1000, partitionsOf });
+    crashPoint("kafka readings sent");
     for (const one of [...others, ...lanes, { kind: "shard", shard } as const]) {
       yield { ...site.positions, ...encodePosition(one), timestampMs: null, headers: [] };
     }

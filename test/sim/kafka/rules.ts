@@ -102,7 +102,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   newqueue: [
     {
       file: `${folder}/kafka.ts`,
-      find: "if (options.groupId === null) await untilReleased();",
+      find: "if (options.groupId === null || options.rebuild !== undefined) await untilReleased();",
       replace: "void untilReleased;",
     },
   ],
