@@ -1,11 +1,14 @@
 /** `--keep`: the line goes on running, and a person is told how to use it. */
 import type { Voice } from "../shared/voice.ts";
 import type { Line } from "./line.ts";
+import type { DemoQueue } from "./queue.ts";
+
+type QueueText = ReturnType<DemoQueue["describe"]>;
 
 /** Says how to use the line, and resolves at Ctrl-C once both programs have stopped. The folder stays. */
-export async function keepRunning(line: Line, voice: Voice): Promise<void> {
+export async function keepRunning(line: Line, queue: QueueText, voice: Voice): Promise<void> {
   const run = (program: string, rest: string): string => `  npx ${program} ${rest}`;
-  const { agent, gateway, ports, folder, queueFolder } = line;
+  const { agent, gateway, ports, folder } = line;
   voice.say(`
 The line goes on running. In another terminal, in this folder, send it a reading:
 
@@ -14,11 +17,11 @@ The line goes on running. In another terminal, in this folder, send it a reading
 
 and watch it arrive, or ask how things are:
 
-${run("holdfast-gateway", `queue read --follow --config ${gateway.configFile}`)}
+  ${queue.watch}
 ${run("holdfast-agent", `status --config ${agent.configFile}`)}
 ${run("holdfast-gateway", `status --config ${gateway.configFile}`)}
 
-The queue lies in ${queueFolder}, the store in ${line.agentState}.
+The queue lies ${queue.where}, the store in ${line.agentState}.
 Press Ctrl-C to end it; ${folder} stays until you remove it.`);
   process.removeAllListeners("SIGINT").removeAllListeners("SIGTERM");
   // Timers alone keep a process alive; a promise that waits for a signal does not.

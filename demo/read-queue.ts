@@ -1,4 +1,4 @@
-/** Reads the queue as anybody would: with the command line, in a process of its own. */
+/** Reads the file queue as anybody would: with the command line, in a process of its own. */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { readLine } from "./audit-line.ts";
@@ -21,19 +21,28 @@ export interface Follower {
 /** Counts lines as they come, while gateways come and go. */
 export function followQueue(folder: string): Follower {
   const reader = startReader(folder, true);
-  let all = 0;
-  const byStream = new Map<string, number>();
-  reader.lines.on("line", (text) => {
-    all++;
-    const stream = readLine(text)?.stream ?? "";
-    byStream.set(stream, (byStream.get(stream) ?? 0) + 1);
-  });
+  const counter = lineCounter();
+  reader.lines.on("line", counter.take);
   return {
-    count: (stream) => (stream === undefined ? all : (byStream.get(stream) ?? 0)),
+    count: counter.count,
     async stop() {
       reader.kill();
       await reader.ended;
     },
+  };
+}
+
+/** Counts lines that it is given, in all and by stream. */
+export function lineCounter(): Pick<Follower, "count"> & { take(text: string): void } {
+  let all = 0;
+  const byStream = new Map<string, number>();
+  return {
+    take(text) {
+      all++;
+      const stream = readLine(text)?.stream ?? "";
+      byStream.set(stream, (byStream.get(stream) ?? 0) + 1);
+    },
+    count: (stream) => (stream === undefined ? all : (byStream.get(stream) ?? 0)),
   };
 }
 

@@ -33,8 +33,10 @@ export function sayReport(voice: Voice, { result, story, tookMs }: Report): void
     ],
   );
   voice.say("");
-  const { gatewayKills, agentKills, cuts } = story;
-  const done = `${cuts} cut of the link, ${gatewayKills} SIGKILLs of the gateway and ${agentKills} of the agent`;
+  const { gatewayKills, agentKills, cuts, queueServerKills } = story;
+  const killed = [`${gatewayKills} SIGKILLs of the gateway`, `${agentKills} of the agent`];
+  if (queueServerKills > 0) killed.push(`${queueServerKills} of the Kafka broker`);
+  const done = [`${cuts} cut of the link`, ...killed].join(", ");
   for (const { kind, text } of result.findings) voice.say(`${kind} (${findingKinds[kind]}): ${text}`);
   const verdict = passed(result)
     ? "The audit passed: every acknowledged reading is in the queue exactly once."

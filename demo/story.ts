@@ -10,6 +10,7 @@ import { type GrowingFile, growFile } from "./log-file.ts";
 import type { Remembered } from "./memory.ts";
 import { tailOf } from "./processes.ts";
 import { type Producers, startProducers } from "./producers.ts";
+import type { QueueServer } from "./queue.ts";
 import { sleep, until } from "./waiting.ts";
 
 export interface Stage {
@@ -17,6 +18,8 @@ export interface Stage {
   readonly link: Link;
   readonly memory: Remembered;
   readonly logPath: string;
+  /** What the queue runs on; null where it is left alone. */
+  readonly queueServer: QueueServer | null;
   /** Says what happens next, in a sentence. */
   readonly tell: (text: string) => void;
   /** Lines of a stream in the queue so far, as a reader of its own counts them. */
@@ -30,6 +33,7 @@ export interface Story {
   readonly cuts: number;
   readonly gatewayKills: number;
   readonly agentKills: number;
+  readonly queueServerKills: number;
 }
 
 export const streams = { sent: "telemetry", log: "log", host: "host" } as const;
@@ -89,7 +93,15 @@ export async function play(stage: Stage): Promise<Story> {
     await line.agent.start();
     await sleep(actMs);
 
-    tell("Both are killed once more, each at a moment nobody chose.");
+    if (stage.queueServer !== null) {
+      tell("The Kafka broker is killed with SIGKILL, and comes back. The gateway goes on accepting.");
+      await stage.queueServer.kill();
+      await sleep(downMs);
+      await stage.queueServer.start();
+      await sleep(actMs);
+    }
+
+    tell("Agent and gateway are killed once more, each at a moment nobody chose.");
     await Promise.all([killSometime(line.gateway), killSometime(line.agent)]);
     await sleep(actMs / 2);
   } finally {
@@ -98,7 +110,8 @@ export async function play(stage: Stage): Promise<Story> {
   }
   tell("The producers have stopped. What waits is drained.");
   await drain(stage, file);
-  return { ...told(producers, file), cuts: 1, gatewayKills: 2, agentKills: 2 };
+  const queueServerKills = stage.queueServer === null ? 0 : 1;
+  return { ...told(producers, file), cuts: 1, gatewayKills: 2, agentKills: 2, queueServerKills };
 }
 
 function told(producers: Producers, file: GrowingFile): { unanswered: number; logLines: number } {

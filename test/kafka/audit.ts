@@ -3,8 +3,9 @@
  * series. It shares no code with the queue: only the demo's audit, and a witness in Java.
  */
 import { type AuditResult, openAudit, passed, type Testimony } from "../../demo/audit.ts";
+import { type WitnessedRecord, witness } from "../../demo/kafka/java.ts";
+import { lineOf } from "../../demo/kafka/lines.ts";
 import { readerOf } from "../../demo/memory.ts";
-import { type WitnessedRecord, witness } from "./java.ts";
 
 export interface KafkaAudit extends AuditResult {
   /** Records that stand behind a later one of their series, or in another partition than others of it. */
@@ -47,14 +48,6 @@ export function refuseFindings(audit: KafkaAudit): void {
 
 const header = ({ headers }: WitnessedRecord, name: string): string | undefined =>
   headers.find(([known]) => known === name)?.[1];
-
-/** Values are lines already, except those of dead letters, which only the headers describe as text. */
-function lineOf(record: WitnessedRecord): string {
-  if (header(record, "kind") !== "dead-letter") return record.value ?? "";
-  const [agent, stream, epoch] = ["agent", "stream", "epoch"].map((name) => header(record, name));
-  const [firstSeq, lastSeq] = ["first", "last"].map((name) => Number(header(record, name)));
-  return JSON.stringify({ kind: "dead-letter", agent, stream, epoch, firstSeq, lastSeq });
-}
 
 /** Producers number the attempts of a series, and an agent sends oldest first: numbers grow along a partition. */
 function openOrder() {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { alterPartitionReassignmentsV0, ConnectionPool } from "@platformatic/kafka";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import { sleep, until } from "../../demo/waiting.ts";
-import { type Brokers, startBrokers } from "./brokers.ts";
 import { clusterMissing } from "./cluster-under-test.ts";
 import type { KafkaLine } from "./line.ts";
 import { comesThrough, loadedLine } from "./line-under-test.ts";

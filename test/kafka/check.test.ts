@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Brokers, startBrokers } from "./brokers.ts";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import { clusterMissing } from "./cluster-under-test.ts";
 
 const cli = fileURLToPath(new URL("../../gateway/cli.ts", import.meta.url));

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, type TestContext, test } from "node:test";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import type { ClusterTrouble, KafkaCluster, Place, TransactionalProducer } from "../../gateway/queue/kafka/cluster.ts";
-import { type Brokers, startBrokers } from "./brokers.ts";
 import { clusterMissing, connect, decidedEnd, readAll, recordAt, textsOf, untilSettled } from "./cluster-under-test.ts";
 
 const missing = clusterMissing();

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
+import type { Brokers } from "../../demo/kafka/brokers.ts";
 import type { Producers } from "../../demo/producers.ts";
 import { until } from "../../demo/waiting.ts";
 import { atEnd } from "../fakes/at-end.ts";
 import { testFolder } from "../fakes/real-line.ts";
 import { type KafkaAudit, refuseFindings } from "./audit.ts";
-import type { Brokers } from "./brokers.ts";
 import { type KafkaLine, type KafkaLineOptions, layKafkaLine } from "./line.ts";
 
 /** Lays a line with topics of its own, and starts nothing. */

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AgentStatus } from "../../agent/status.ts";
+import type { Brokers } from "../../demo/kafka/brokers.ts";
 import { command, gatewayScript, type Line, layLine, type Program } from "../../demo/line.ts";
 import { openMemory, type Remembered } from "../../demo/memory.ts";
 import { tailOf } from "../../demo/processes.ts";
@@ -15,7 +16,6 @@ import type { GatewayStatus } from "../../gateway/status.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { type QueueTopics, topicsIn } from "../fakes/kafka-queue.ts";
 import { auditTopics, type KafkaAudit } from "./audit.ts";
-import type { Brokers } from "./brokers.ts";
 
 export interface KafkaLineOptions {
   readonly folder: string;

@@ -1,6 +1,7 @@
 /** The Kafka queue on real brokers: the queue's contract suite, and what only real brokers show. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
 import { openKafka } from "../../gateway/queue/kafka/open.ts";
 import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
@@ -12,7 +13,6 @@ import { silent } from "../fakes/journal-in-memory.ts";
 import { kafkaLine } from "../fakes/kafka-lines.ts";
 import { openTestQueue, type QueueTopics, topicsIn } from "../fakes/kafka-queue.ts";
 import { laneOf, positionOf, readings } from "../fakes/outcomes.ts";
-import { type Brokers, startBrokers } from "./brokers.ts";
 import { clusterMissing, connect, readAll } from "./cluster-under-test.ts";
 
 const missing = clusterMissing();

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generate } from "selfsigned";
+import { runJava } from "../../demo/kafka/java.ts";
 import { freePorts } from "../../demo/ports.ts";
-import { runJava } from "./java.ts";
 
 /** May do everything. */
 export const username = "site";

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, type TestContext, test } from "node:test";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
+import { runJava } from "../../demo/kafka/java.ts";
 import { openAdmin } from "../../gateway/queue/kafka/admin.ts";
 import { connectCluster } from "../../gateway/queue/kafka/client.ts";
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
@@ -12,9 +14,7 @@ import type { KafkaSettings, LoginSettings, SecuritySettings } from "../../gatew
 import { inspectTopics, prepareTopics } from "../../gateway/queue/kafka/topics.ts";
 import { realEnv } from "../../shared/env.ts";
 import { kafkaSettings } from "../fakes/kafka-admin.ts";
-import { type Brokers, startBrokers } from "./brokers.ts";
 import { clusterMissing, readAll, recordAt, textsOf, untilSettled } from "./cluster-under-test.ts";
-import { runJava } from "./java.ts";
 import { addScramUser, guest, password, type Secured, securedBroker, username } from "./secured.ts";
 
 const clientId = "test";

@@ -5,15 +5,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
+import { runJava } from "../../demo/kafka/java.ts";
 import { type ClusterAdmin, openAdmin } from "../../gateway/queue/kafka/admin.ts";
 import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
 import { type Finding, newTopic } from "../../gateway/queue/kafka/topic-rules.ts";
 import { inspectTopics, makeTopic, prepareTopics } from "../../gateway/queue/kafka/topics.ts";
 import { Fault } from "../../shared/errors.ts";
 import { kafkaSettings } from "../fakes/kafka-admin.ts";
-import { type Brokers, startBrokers } from "./brokers.ts";
 import { clusterMissing, connect, recordAt, untilSettled } from "./cluster-under-test.ts";
-import { runJava } from "./java.ts";
 
 /** The classes behind Kafka's scripts. */
 const tools: Readonly<Record<string, string>> = {
