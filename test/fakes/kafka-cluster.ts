@@ -40,6 +40,7 @@ export type EndFault = "request lost" | "answer lost" | "markers late";
 export interface FakeClusterOptions {
   readonly topics: Readonly<Record<string, number>>;
   nowMs(): number;
+  readonly clusterId?: () => string;
   /** Asked at each commit and abort; undefined lets it pass. */
   readonly fault?: () => EndFault | undefined;
   /** Awaited on the way of each call to the cluster, which it then reaches even if the caller has died. */
@@ -223,7 +224,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     }
 
     return {
-      clusterId: () => answer(() => "fake-cluster"),
+      clusterId: () => answer(options.clusterId ?? (() => "fake-cluster")),
       topics: () => answer(() => new Map(topics)),
       watermarks: (place) =>
         answer(() => {

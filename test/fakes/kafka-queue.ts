@@ -2,7 +2,7 @@
 
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
 import type { RecordFormat } from "../../gateway/queue/kafka/format.ts";
-import { openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
+import { type KafkaQueueOptions, openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
 import { recordFormat } from "../../gateway/queue/kafka/record-format.ts";
 import { keysOf, topicNames } from "../../gateway/queue/kafka/topic-names.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
@@ -47,7 +47,7 @@ export function openTestQueue(
   cluster: KafkaCluster,
   topics: QueueTopics,
   groupId: string | null,
-  settleMs = 20,
+  more: Partial<KafkaQueueOptions> = {},
 ): Promise<Queue> {
   return openKafkaQueue({
     cluster,
@@ -56,8 +56,9 @@ export function openTestQueue(
     format: testFormat(topics),
     namespace: topics.namespace,
     positionsTopic: topics.positions,
-    settleMs,
+    settleMs: 20,
     groupId,
     makeTopic: (name) => Promise.reject(new Error(`${name} is not there`)),
+    ...more,
   });
 }

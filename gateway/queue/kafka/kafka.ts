@@ -27,6 +27,8 @@ export interface KafkaQueueOptions {
   readonly makeTopic: (name: string) => Promise<TopicInfo>;
   /** The group that this gateway knows; null where it knows none, and a queue may be made. */
   readonly groupId: string | null;
+  /** The cluster that the operator means, where the queue was moved to another one; null where none was confirmed. */
+  readonly confirmCluster?: string | null;
   /**
    * Given where the positions topic was lost and made again: the queue of the known group is made anew in it, from the
    * names in the data and from these positions, which the journal remembers.
@@ -52,6 +54,7 @@ interface Step {
  */
 export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
   const { cluster, env, log, namespace, positionsTopic } = options;
+  const clusterId = await patiently(options, () => cluster.clusterId());
   const shardCount = await patiently(options, async () => {
     const info = (await cluster.topics()).get(positionsTopic);
     if (info !== undefined) return info.partitions;
@@ -116,14 +119,14 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       if (groupId !== null && rebuild === undefined) {
         throw new Fault("damaged", {
           what: `the topic ${positionsTopic} does not hold the queue of group ${groupId}`,
-          why: "it is empty, as after it was deleted and made again, or this is another cluster",
+          why: `it is empty, as after it was deleted and made again, or ${clusterId} is another cluster`,
           remedy:
             "check queue.kafka.brokers; where the topic was lost, run `holdfast-gateway positions rebuild`; to begin a " +
             "new queue, remove group.id from the state folder, and run `holdfast-agent move` on each agent",
         });
       }
       const newId = (): string => hex(env.randomBytes(16));
-      identity = { queueId: newId(), groupId: groupId ?? newId(), namespace, shards: shardCount };
+      identity = { queueId: newId(), groupId: groupId ?? newId(), clusterId, namespace, shards: shardCount };
       return identity;
     }
     identity = found;
@@ -134,7 +137,16 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
         remedy: "both are fixed when the queue is made: put them back as they were",
       });
     }
-    return undefined;
+    if (found.clusterId === clusterId) return undefined;
+    // A copy of the topics knows nothing of what was written to the original since.
+    if (options.confirmCluster !== clusterId) {
+      throw new Fault("config", {
+        what: `the queue in ${positionsTopic} belongs to the cluster ${found.clusterId}, and this is ${clusterId}`,
+        why: "its topics were copied or moved here, or the brokers are another cluster's",
+        remedy: `check queue.kafka.brokers; where the queue was moved for good, set queue.kafka.confirmCluster to ${clusterId}`,
+      });
+    }
+    return { ...found, clusterId };
   }
 
   for (let shard = 0; shard < shardCount; shard++) {

@@ -52,7 +52,8 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
       const topics = topicNames(settings.topic, known.keys());
       const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
       const making = (name: string): Promise<TopicInfo> => makeTopic(admin, settings, name);
-      const own = { cluster, format, namespace, settleMs, groupId, makeTopic: making };
+      const { confirmCluster } = settings;
+      const own = { cluster, format, namespace, settleMs, groupId, confirmCluster, makeTopic: making };
       const more = rebuild === undefined ? {} : { rebuild };
       return closing(await openKafkaQueue({ ...patience, ...own, ...more }), cluster, admin);
     } catch (error) {

@@ -17,6 +17,8 @@ import type { StoredRecord } from "./cluster.ts";
 export interface QueueRecord {
   readonly queueId: string;
   readonly groupId: string;
+  /** Where it was made, or where an operator has confirmed that it was moved to. */
+  readonly clusterId: string;
   readonly namespace: string;
   /** Fixed for ever: with another count lanes would be looked for in other partitions. */
   readonly shards: number;
@@ -145,8 +147,9 @@ export function decodePosition({ topic, partition, offset, key, value }: StoredR
 }
 
 function toQueue(content: Record<string, unknown>): QueueRecord {
-  const { queueId, groupId, namespace, shards } = content;
-  return { queueId: textOf(queueId), groupId: textOf(groupId), namespace: textOf(namespace), shards: countOf(shards) };
+  const { queueId, groupId, clusterId, namespace, shards } = content;
+  const ids = { queueId: textOf(queueId), groupId: textOf(groupId), clusterId: textOf(clusterId) };
+  return { ...ids, namespace: textOf(namespace), shards: countOf(shards) };
 }
 
 function toShard({ owner, t, baseT, bases }: Record<string, unknown>): ShardRecord {
