@@ -106,7 +106,7 @@ export async function layKafkaLine(options: KafkaLineOptions): Promise<KafkaLine
     async start() {
       await Promise.all([gateway, ...agents].map((one) => one.start()));
     },
-    produce({ pauseMs = 20, bodyReadingsMax = 20 } = {}) {
+    produce({ pauseMs = 60, bodyReadingsMax = 20 } = {}) {
       const started = [first, ...others].map((line, at) =>
         startProducers({
           port: line.ports.http,
