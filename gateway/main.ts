@@ -26,8 +26,10 @@ import { openCredentials } from "./ingress/credentials.ts";
 import { startIngress } from "./ingress/ingress.ts";
 import type { Journal } from "./journal/journal.ts";
 import { folderPlace } from "./journal/place.ts";
+import { rememberedPositions } from "./journal/remembered.ts";
 import { openSqliteJournal } from "./journal/sqlite.ts";
 import { openFileQueue } from "./queue/file.ts";
+import { type LateQueue, lateQueue } from "./queue/late.ts";
 import type { Queue } from "./queue/queue.ts";
 import { addGatewayMetrics, healthOf, type StatusSources, statusOf } from "./status.ts";
 
@@ -38,6 +40,9 @@ export interface Parts {
   close(): Promise<void>;
 }
 
+/** A queue that takes longer to open is waited for with the gateway at work, if it has a journal that knows the queue. */
+const patienceMs = 5_000;
+
 /** Opens queue and journal; the queue first, since a journal that may have gone back unites with it. */
 export async function openParts(
   config: GatewayConfig,
@@ -46,14 +51,24 @@ export async function openParts(
   signal: AbortSignal,
   onFailed: (fault: Fault) => void,
 ): Promise<Parts> {
-  const queue = await openQueue(config, env, log, signal);
+  const { stateFolder, journal: settings, groupId } = config;
+  const opening = openQueue(config, env, log, signal);
+  // Whoever waits for it is told of a failure; where a failure elsewhere came first, nobody waits.
+  opening.catch(() => undefined);
+  const late = await lateIfSlow(config, env, opening);
+  const queue = late ?? (await opening);
   try {
-    const { stateFolder, journal: settings, groupId } = config;
     const { quotaBytes } = settings;
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     checkGroup(stateFolder, queue.groupId, groupId);
     const place = folderPlace(stateFolder, env);
     const journal = await openSqliteJournal({ place, env, quotaBytes, queue, log, onFailed });
+    if (late !== undefined) {
+      log.warn("the queue does not answer yet: the journal takes what agents bring, and forwards it later");
+      meetLater(late, opening, journal, config).catch((fault: Fault) => {
+        if (!signal.aborted) onFailed(fault);
+      });
+    }
     const close = async (): Promise<void> => {
       await journal.close();
       await queue.close();
@@ -63,6 +78,31 @@ export async function openParts(
     await queue.close();
     throw error;
   }
+}
+
+/** What stands for a queue that is not there in time; undefined where it is, or where it must be waited for. */
+async function lateIfSlow(config: GatewayConfig, env: Env, opening: Promise<Queue>): Promise<LateQueue | undefined> {
+  const group = config.groupId ?? knownGroup(config.stateFolder);
+  const slow = Promise.withResolvers<"slow">();
+  const timer = env.after(patienceMs, () => slow.resolve("slow"));
+  const first = await Promise.race([opening, slow.promise]).finally(() => timer.cancel());
+  if (first !== "slow" || group === null) return undefined;
+  const remembered = rememberedPositions(config.stateFolder);
+  return remembered === undefined ? undefined : lateQueue(group, remembered);
+}
+
+/** Once the queue is there: is it the same, do journal and queue agree, and then forwarding begins. */
+async function meetLater(
+  late: LateQueue,
+  opening: Promise<Queue>,
+  journal: Journal,
+  { stateFolder, groupId }: GatewayConfig,
+): Promise<void> {
+  const queue = await opening;
+  late.attach(queue);
+  checkGroup(stateFolder, queue.groupId, groupId);
+  await journal.meetQueue();
+  late.begin();
 }
 
 /** Only a queue on Kafka loads its client. */

@@ -2,25 +2,20 @@
  * `positions rebuild`: makes a lost positions topic of a Kafka queue anew, from the names of the records in the data and
  * from what the journal remembers as forwarded. Only while no gateway runs, and only into an empty topic.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Env } from "../shared/env.ts";
 import { Fault } from "../shared/errors.ts";
 import { takeLock } from "../shared/lock.ts";
 import { sizeOf } from "../shared/ranges.ts";
-import { openDatabase } from "../shared/sqlite.ts";
 import type { GatewayConfig } from "./config.ts";
 import { knownGroup } from "./group.ts";
-import { openLanes } from "./journal/lanes.ts";
-import type { LanePosition } from "./queue/queue.ts";
+import { rememberedPositions } from "./journal/remembered.ts";
 
 export interface Rebuilt {
   readonly lanes: number;
   readonly seqs: number;
 }
-
-const cacheBytes = 4 * 1024 * 1024;
 
 /** @throws Fault `usage`, `locked`, or what the cluster and its topics say */
 export async function rebuildPositions(config: GatewayConfig, env: Env, log: Logger): Promise<Rebuilt> {
@@ -38,7 +33,7 @@ export async function rebuildPositions(config: GatewayConfig, env: Env, log: Log
   }
   const lock = takeLock(join(stateFolder, "journal.lock"), `the journal in ${stateFolder}`);
   try {
-    const rebuild = forwardedIn(join(stateFolder, "journal.db"));
+    const rebuild = rememberedPositions(stateFolder) ?? [];
     const { openKafka } = await import("./queue/kafka/open.ts");
     const signal = new AbortController().signal;
     const queue = await openKafka({ settings, env, log, groupId, rebuild, signal });
@@ -47,21 +42,5 @@ export async function rebuildPositions(config: GatewayConfig, env: Env, log: Log
     return { lanes: positions.length, seqs: positions.reduce((sum, { forwarded }) => sum + sizeOf(forwarded), 0) };
   } finally {
     lock.release();
-  }
-}
-
-/** What the journal knows as forwarded; nothing where there is no journal. */
-function forwardedIn(path: string): LanePosition[] {
-  if (!existsSync(path)) return [];
-  const db = openDatabase(path, { cacheBytes });
-  try {
-    const lanes = openLanes(db);
-    return lanes.ids().flatMap((id) => {
-      const row = lanes.byId(id);
-      if (row === undefined || row.forwarded.length === 0) return [];
-      return { lane: row.lane, storeId: row.storeId ?? "", run: row.run, forwarded: row.forwarded };
-    });
-  } finally {
-    db.close();
   }
 }

@@ -71,6 +71,8 @@ export interface Journal {
   readonly groupId: string;
   /** Another one means that the journal may have gone back: agents then ask for everything again. */
   journalId(): string;
+  /** Compares itself with a queue that came late, as it does when it is opened; where they are apart it takes a new id. */
+  meetQueue(): Promise<void>;
   /** Notes what HELLO tells: the open epoch's record, its predecessor's last seqs, what may be forgotten. */
   hello(agent: string, hello: Hello): Promise<void>;
   /** Answers one ASK entry, durably noting its newest seq and what is gone. */

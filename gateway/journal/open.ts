@@ -29,6 +29,8 @@ export interface JournalFile {
   journalId(): string;
   /** Makes a new id and unites with the queue, inside a transaction; once that is durable, `adopt` must follow. */
   renew(): Identity;
+  /** As `renew`, where the journal and the queue turn out to be apart; undefined where they agree. In a transaction. */
+  meet(): Identity | undefined;
   /** Answers under the new id from here on, and tells the owner. */
   adopt(renewed: Identity): void;
   /** True where what failed was repaired. Throws a Fault where the journal cannot go on. */
@@ -180,6 +182,13 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     return renewed;
   }
 
+  function meet(): Identity | undefined {
+    const why = whyGoneBack(identity, identity);
+    if (why === undefined) return undefined;
+    log.warn({ why }, "the journal takes a new id: agents will ask again");
+    return renew();
+  }
+
   function adopt(renewed: Identity): void {
     identity = renewed;
     copyIdentity();
@@ -231,6 +240,7 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     },
     journalId: () => identity.journalId,
     renew,
+    meet,
     adopt,
     repair,
     reading(read) {

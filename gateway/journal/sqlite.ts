@@ -168,6 +168,10 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   return {
     groupId: queue.groupId,
     journalId: () => file.journalId(),
+    async meetQueue() {
+      const renewed = await commits.runAnyway(() => file.meet());
+      if (renewed !== undefined) file.adopt(renewed);
+    },
     async hello(agent: string, hello: Hello) {
       await commits
         .run(0, () => noteHello(file.tables(), agent, hello))
