@@ -5,12 +5,15 @@ import { type Ingress, startIngress } from "../../gateway/ingress/ingress.ts";
 import { type Identity, identityInMemory } from "../../gateway/journal/identity.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
 import { memoryPlace } from "../../gateway/journal/place.ts";
+import { positionsIn } from "../../gateway/journal/remembered.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
+import { type LateQueue, lateQueue } from "../../gateway/queue/late.ts";
 import { codecColumns, codecColumnsZstd } from "../../shared/block/block.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { type Db, isFull } from "../../shared/sqlite.ts";
 import { type FakeQueue, fakeQueue, type QueueFault } from "../fakes/queue.ts";
 import { type Life, newLife } from "./clock.ts";
+import { seededDice } from "./dice.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
 import { openImage } from "./memory.ts";
 import { type ToldPositions, watchJournal, watchQueue } from "./watch-gateway.ts";
@@ -54,10 +57,15 @@ export interface Gateway {
   setQueueFull(full: boolean): void;
 }
 
+/** How long a queue stays away from a gateway that started without it, on average. */
+const lateMs = 30 * 60_000;
+
 const log = pino({ enabled: false });
 export function createGateway(world: World, options: GatewayOptions): Gateway {
   const { clock } = world;
   const dice = world.dice.split();
+  // Dice of their own, so that this does not shift what all others roll.
+  const lateDice = seededDice(world.seed ^ 0x1a7e);
   const machine = newMachine(dice);
   let life: Life = { alive: false, stalledUntilMs: 0 };
   let file = openImage(null);
@@ -113,9 +121,33 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     };
   }
 
+  /** Now and then the queue cannot be reached when a gateway starts; what its journal remembers stands for it. */
+  function lateHandle(): LateQueue | undefined {
+    if (world.calm || !lateDice.chance(0.2)) return undefined;
+    try {
+      const remembered = positionsIn(file);
+      return remembered === undefined ? undefined : lateQueue(options.groupId, remembered);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async function meet(own: Life, late: LateQueue, opened: Journal): Promise<void> {
+    try {
+      late.attach(queue.open());
+      await opened.meetQueue();
+      if (own.alive) late.begin();
+    } catch (error) {
+      if (!own.alive) return;
+      if (!isFull(error)) return failed(error);
+      clock.after(60_000, own, () => void meet(own, late, opened));
+    }
+  }
+
   async function open(own: Life): Promise<void> {
     const env = processEnv(clock, machine, own, dice.split(), guard);
-    const handle = queue.open();
+    const late = lateHandle();
+    const handle = late ?? queue.open();
     const opened = await openSqliteJournal({
       place: memoryPlace(file, copy),
       env,
@@ -126,6 +158,10 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
       onFailed: (fault) => failed(fault),
     });
     if (!own.alive) return;
+    if (late !== undefined) {
+      world.count("gateway started without its queue");
+      clock.after(lateDice.wait(lateMs), own, () => void meet(own, late, opened));
+    }
     journal = watchJournal(world, opened, told);
     world.trace(() => `gateway ${options.url} opens journal ${opened.journalId().slice(0, 6)}`);
     ingress = startIngress({

@@ -11,6 +11,7 @@ export interface Finding {
 
 export interface World {
   readonly clock: Clock;
+  readonly seed: number;
   readonly dice: Dice;
   readonly oracle: Oracle;
   /** How often each fault, verdict and event occurred. */
@@ -33,6 +34,7 @@ export function createWorld(seed: number, trace?: (line: string) => void): World
   const findings: Finding[] = [];
   const world: World = {
     clock,
+    seed,
     dice: seededDice(seed),
     oracle: createOracle(),
     counts,
