@@ -12,7 +12,7 @@ export type Body = Outcome["body"];
  * Decodes an entry. A block that passed its CRC but cannot be decoded becomes a dead letter with all that a replay needs.
  * @throws Fault `too-new` for a codec that this version cannot read: a later one can, so it is no dead letter
  */
-export function bodyOf({ block, clock }: JournalEntry): Body {
+export function bodyOf({ block, clock }: Pick<JournalEntry, "block" | "clock">): Body {
   const { codec, rawBytes, bytes, first, count, repeated } = block;
   const deadLetter = (reason: string): Body => {
     return { kind: "dead-letter", reason, first, count, codec, rawBytes, repeated, bytes, clock };

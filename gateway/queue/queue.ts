@@ -8,6 +8,7 @@ import type { Columns } from "../../shared/block/columns.ts";
 import type { LossRecord } from "../../shared/block/loss.ts";
 import type { Clock } from "../../shared/protocol/messages.ts";
 import type { Ranges, Span } from "../../shared/ranges.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 
 /** Names one (agent, stream, epoch). */
 export interface Lane {
@@ -97,5 +98,7 @@ export interface Queue {
   commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void>;
   /** Raises a floor and deletes the positions of the forgotten lanes in one atomic, durable step. */
   forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
+  /** Absent where the engine replays none. */
+  readonly deadLetters?: DeadLetters;
   close(): Promise<void>;
 }

@@ -92,7 +92,7 @@ function* linesOf(store: Store): Iterable<string> {
       if (block === undefined) continue;
       const name = { agent, stream: lane.name, epoch: lane.epoch };
       const spans = [{ first: row.first, last: lastOf(row) }];
-      const body = bodyOf({ id: 0, lane: name, storeId: store.storeId, run: lane.run, clock, block });
+      const body = bodyOf({ clock, block });
       yield* lineTexts([{ lane: name, spans, block, body }]);
       next = lastOf(row) + 1;
     }

@@ -56,6 +56,7 @@ export function openTestQueue(
     format: testFormat(topics),
     namespace: topics.namespace,
     positionsTopic: topics.positions,
+    deadLetterTopic: topics.deadLetters,
     settleMs: 20,
     groupId,
     makeTopic: (name) => Promise.reject(new Error(`${name} is not there`)),

@@ -157,7 +157,7 @@ void describe("names of records", () => {
     const nameOf = nameReader();
     const own = ["holdfast", "agent", "stream", "epoch", "kind", "seq", "first", "last", "before", "after", "replay"];
     const junk = fc.oneof(
-      fc.uint8Array({ maxLength: 200 }),
+      fc.uint8Array({ maxLength: 250 }),
       fc
         .constantFrom("1", "7", "holdfast/3/1", "pump-17", "0123456789abcdef", "loss", "")
         .map((text) => Buffer.from(text)),
@@ -169,7 +169,7 @@ void describe("names of records", () => {
         if (name === "foreign" || name === undefined) return;
         assert.ok(Number.isSafeInteger(name.first) && name.first >= 1 && Number.isSafeInteger(name.last));
         assert.match(name.lane.agent, /^[a-z0-9][a-z0-9_-]{0,63}$/);
-        assert.ok((name.replay ?? "").length <= 128);
+        assert.ok((name.replay ?? "").length <= 192);
       }),
       { numRuns: 2_000 },
     );

@@ -3,7 +3,7 @@
  * (I5). Called now and then; between two calls nothing waits.
  */
 import { ClusterError, type Place } from "./cluster.ts";
-import type { TopicBases } from "./position-records.ts";
+import type { ReplayRecord, TopicBases } from "./position-records.ts";
 import { type Checkpoint, takeCheckpoint, verifyCheckpoint } from "./release.ts";
 import { type Site, type Term, write } from "./term.ts";
 
@@ -34,10 +34,12 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     const { t, bases } = term.record;
     const ends = ({ topic, partition }: Place): number => bases[topic]?.newest[partition] ?? 0;
     const { positionsFrom, lanes } = term;
-    checkpoint = await takeCheckpoint(site, term.topics, ends, { takenMs: env.monoMs(), t, positionsFrom, lanes });
+    const replays = [...term.replays.values()].filter((replay) => replay.t > term.record.baseT);
+    const state = { takenMs: env.monoMs(), t, positionsFrom, lanes, replays };
+    checkpoint = await takeCheckpoint(site, term.topics, ends, state);
   }
 
-  async function release({ t, anchors, positions, lanes }: Checkpoint): Promise<void> {
+  async function release({ t, anchors, positions, lanes, replays }: Checkpoint): Promise<void> {
     const bases: Record<string, TopicBases> = {};
     for (const { topic, topicId, end } of anchors) {
       const previous = term.record.bases[topic]?.newest ?? [];
@@ -54,16 +56,13 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       const base = lanes.get(key)?.ranges ?? [];
       if (entry.base !== base) term.lanes.set(key, { ...entry, base });
     }
+    for (const { id, ranges } of replays) {
+      term.replays.set(id, { ...(term.replays.get(id) as ReplayRecord), base: ranges });
+    }
     term.releasedT = t;
     if (!isIdle && doomed.length === 0) return;
     // An idle shard's base is written alone; such a transaction needs no release of its own.
-    await write(
-      site,
-      term,
-      [],
-      [],
-      doomed.map((key) => ({ kind: "deleted", key })),
-    );
+    await write(site, term, { others: doomed.map((key) => ({ kind: "deleted", key })) });
     for (const key of doomed) term.lanes.delete(key);
     if (isIdle) term.releasedT = term.record.t;
   }

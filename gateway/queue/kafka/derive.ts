@@ -12,6 +12,8 @@ import {
   laneText,
   type PositionRecord,
   type QueueRecord,
+  type ReplayRecord,
+  replayText,
   type ShardRecord,
 } from "./position-records.ts";
 
@@ -21,18 +23,22 @@ export interface Folded {
   shard: ShardRecord;
   readonly lanes: Map<string, LaneRecord>;
   readonly floors: Map<string, Floor>;
+  /** By the id of the dead letter. */
+  readonly replays: Map<string, ReplayRecord>;
 }
 
 export const emptyShard: ShardRecord = { owner: "", t: 0, baseT: 0, bases: {} };
 
 export function foldPositions() {
-  const folded: Folded = { queue: undefined, shard: emptyShard, lanes: new Map(), floors: new Map() };
+  const maps = { lanes: new Map(), floors: new Map(), replays: new Map() };
+  const folded: Folded = { queue: undefined, shard: emptyShard, ...maps };
   return {
     folded,
     take(record: PositionRecord): void {
       if (record.kind === "queue") folded.queue = record.queue;
       else if (record.kind === "shard") folded.shard = record.shard;
       else if (record.kind === "floor") folded.floors.set(floorText(record.floor), record.floor);
+      else if (record.kind === "replay") folded.replays.set(record.replay.id, record.replay);
       else if (record.kind === "lane") folded.lanes.set(laneText(record.entry.lane), record.entry);
       else folded.lanes.delete(record.key);
     },
@@ -43,6 +49,9 @@ export interface Derived {
   readonly lanes: Map<string, LaneRecord>;
   /** Lanes whose newest record says something else: they are written again with the first transaction. */
   readonly dirty: Set<string>;
+  readonly replays: Map<string, ReplayRecord>;
+  /** Likewise. */
+  readonly dirtyReplays: Set<string>;
 }
 
 /** What a scan from the older base on has met: all names, and those before the newest base. */
@@ -52,18 +61,19 @@ export interface Scanned {
 }
 
 /**
- * Derives the lanes. A record that was written before the newest base was known tells of the older one; once the next
+ * Derives lanes and replays. A record that was written before the newest base was known tells of the older one; once the next
  * base takes the older one's place, nobody could find what lies between, so what was released is derived as well.
  * @param isVerifiable false where retention has passed a base: names may be gone that the positions still tell, and
  * nobody can check these; they are believed
  */
-export function derivePositions({ shard, lanes }: Folded, scanned: Scanned, isVerifiable: boolean): Derived {
+export function derivePositions(folded: Folded, scanned: Scanned, isVerifiable: boolean): Derived {
+  const { shard, lanes, replays } = folded;
   const { found, released } = scanned;
   const derived = new Map<string, LaneRecord>();
   const dirty = new Set<string>();
   for (const [key, entry] of lanes) {
     // A forgotten lane's readings may still be met by a scan; the floor speaks for them.
-    const unite = (names: FoundNames, known: Ranges): Ranges => (entry.forgotten ? [] : names.unite(entry.lane, known));
+    const unite = (names: FoundNames, known: Ranges): Ranges => (entry.forgotten ? [] : names.unite(key, known));
     const base = unite(released, releasedOf(entry, shard.baseT));
     const ranges = unite(found, isVerifiable ? base : entry.ranges);
     if (!entry.forgotten && !sameRanges(ranges, entry.ranges)) dirty.add(key);
@@ -73,16 +83,25 @@ export function derivePositions({ shard, lanes }: Folded, scanned: Scanned, isVe
     const key = laneText(lane);
     if (derived.has(key)) continue;
     // Its record was lost with the end of the positions. Which store and run it belongs to comes with its next reading.
-    const ranges = found.unite(lane, []);
-    const base = released.unite(lane, []);
+    const ranges = found.unite(key, []);
+    const base = released.unite(key, []);
     derived.set(key, { lane, storeId: "", run: 0, t: 0, ranges, base, forgotten: false });
     dirty.add(key);
   }
-  return { lanes: derived, dirty };
+  const derivedReplays = new Map<string, ReplayRecord>();
+  const dirtyReplays = new Set<string>();
+  for (const id of new Set([...replays.keys(), ...found.replays()])) {
+    const entry = replays.get(id) ?? { id, t: 0, atMs: null, ranges: [], base: [] };
+    const base = released.unite(replayText(id), releasedOf(entry, shard.baseT));
+    const ranges = found.unite(replayText(id), isVerifiable ? base : entry.ranges);
+    if (!sameRanges(ranges, entry.ranges)) dirtyReplays.add(id);
+    derivedReplays.set(id, { ...entry, ranges, base });
+  }
+  return { lanes: derived, dirty, replays: derivedReplays, dirtyReplays };
 }
 
 /** The released part: all of it where a released transaction wrote the record. */
-export function releasedOf(entry: LaneRecord, baseT: number): Ranges {
+export function releasedOf(entry: Pick<LaneRecord, "t" | "ranges" | "base">, baseT: number): Ranges {
   return entry.t <= baseT ? entry.ranges : entry.base;
 }
 

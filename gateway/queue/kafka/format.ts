@@ -9,6 +9,8 @@ export interface Transaction {
   readonly t: number;
   /** The gateway's wall clock, ms since 1970. */
   readonly nowMs: number;
+  /** The dead letter whose replay the outcomes are; absent where they are settled for the first time. */
+  readonly replay?: string | undefined;
   /** The partitions of a topic that `topicsOf` named. */
   partitionsOf(topic: string): number;
 }
@@ -18,6 +20,8 @@ export interface RecordFormat {
   topicsOf(outcomes: readonly Outcome[]): Iterable<string>;
   /** The records of a transaction's outcomes, in order. */
   records(outcomes: readonly Outcome[], transaction: Transaction): Iterable<KafkaRecord>;
+  /** Why records of an outcome would be dead letters; undefined where none would be. */
+  refusal(outcome: Outcome): string | undefined;
   /** `"foreign"` for a record that no Holdfast wrote; undefined for one of Holdfast's whose name cannot be read. */
   nameOf(headers: KafkaRecord["headers"]): RecordName | "foreign" | undefined;
   /** True for the topics that records can go to. */

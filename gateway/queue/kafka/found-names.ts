@@ -1,16 +1,19 @@
 /**
- * The names that a scan of the data finds: per lane a set of seqs, and the chains at the ends of blocks. A scan may meet
+ * The names that a scan of the data finds: per lane, or per dead letter that was replayed, a set of seqs, and per lane the
+ * chains at the ends of blocks. A scan may meet
  * millions of readings of many partitions in any order, so seqs are bits: 2.2 MB for 18 million.
  */
 import { type Chain, chainsAgree } from "../../../shared/chain.ts";
 import { rangesMax } from "../../../shared/limits.ts";
 import { add, gaps, type Ranges, type Span, withinCount } from "../../../shared/ranges.ts";
 import type { Lane } from "../queue.ts";
-import { laneText } from "./position-records.ts";
+import { laneText, replayText } from "./position-records.ts";
 import type { RecordName } from "./record-names.ts";
 
 interface Found {
   readonly lane: Lane;
+  /** The dead letter whose replay this is: it fills seqs that its lane counts as settled. */
+  readonly replay: string | null;
   readonly chunks: Map<number, Uint32Array>;
   /** The chains at the ends of blocks, by seq; null where a block ends and the chain is unknown. */
   readonly befores: Map<number, Chain>;
@@ -25,19 +28,21 @@ const bitsMax = 100_000;
 const chunkSeqs = 4_096;
 
 export function gatherNames() {
-  const lanes = new Map<string, Found>();
+  /** By the text of the key of their record in the positions. */
+  const all = new Map<string, Found>();
   let doubled = 0;
-  let latest: { lane: Lane; found: Found } | undefined;
+  let latest: Found | undefined;
 
-  function foundOf(lane: Lane): Found {
-    const same =
-      latest?.lane.epoch === lane.epoch && latest.lane.stream === lane.stream && latest.lane.agent === lane.agent;
-    if (same && latest !== undefined) return latest.found;
-    const key = laneText(lane);
-    const found = lanes.get(key) ?? { lane, chunks: new Map(), befores: new Map(), afters: new Map(), spans: [] };
-    lanes.set(key, found);
-    latest = { lane, found };
-    return found;
+  function foundOf({ lane, replay }: RecordName): Found {
+    const { agent, stream, epoch } = lane;
+    const known = latest?.lane;
+    const isSame = known?.epoch === epoch && known.stream === stream && known.agent === agent;
+    if (latest !== undefined && isSame && latest.replay === replay) return latest;
+    const key = replay === null ? laneText(lane) : replayText(replay);
+    const more = { chunks: new Map(), befores: new Map(), afters: new Map(), spans: [] };
+    latest = all.get(key) ?? { lane, replay, ...more };
+    all.set(key, latest);
+    return latest;
   }
 
   function mark(found: Found, seq: number): void {
@@ -52,19 +57,22 @@ export function gatherNames() {
   }
 
   return {
-    note({ lane, first, last, before, after, opens, closes }: RecordName): void {
-      const found = foundOf(lane);
+    note(name: RecordName): void {
+      const { first, last, before, after, opens, closes, replay } = name;
+      const found = foundOf(name);
       if (last - first >= bitsMax) found.spans.push({ first, last });
       else for (let seq = first; seq <= last; seq++) mark(found, seq);
-      if (opens) found.befores.set(first, before);
-      if (closes) found.afters.set(last, after);
+      if (opens && replay === null) found.befores.set(first, before);
+      if (closes && replay === null) found.afters.set(last, after);
     },
-    lanes: (): Lane[] => [...lanes.values()].map(({ lane }) => lane),
+    lanes: (): Lane[] => [...all.values()].flatMap(({ lane, replay }) => (replay === null ? lane : [])),
+    /** The dead letters of which a replay was found. */
+    replays: (): string[] => [...all.values()].flatMap(({ replay }) => replay ?? []),
     /** Seqs that were found more than once: nobody can take that back, but it must be said. */
     doubled: (): number => doubled,
-    /** `known` with what was found of the lane beyond it. */
-    unite(lane: Lane, known: Ranges): Ranges {
-      const found = lanes.get(laneText(lane));
+    /** `known` with what was found beyond it of the lane or replay whose positions have that key. */
+    unite(key: string, known: Ranges): Ranges {
+      const found = all.get(key);
       if (found === undefined) return known;
       let ranges = known;
       for (const run of [...runsOf(found), ...found.spans]) {

@@ -9,6 +9,7 @@ import { type Env, hex } from "../../../shared/env.ts";
 import { Fault } from "../../../shared/errors.ts";
 import type { LanePosition, Outcome, Queue } from "../queue.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
+import { openDeadLetters } from "./dead-letters.ts";
 import type { RecordFormat } from "./format.ts";
 import { patiently } from "./patience.ts";
 import type { QueueRecord } from "./position-records.ts";
@@ -22,6 +23,7 @@ export interface KafkaQueueOptions {
   /** Tells queues on one cluster apart; part of the transactional ids. */
   readonly namespace: string;
   readonly positionsTopic: string;
+  readonly deadLetterTopic: string;
   readonly settleMs: number;
   /** Makes a topic that a template names for the first time. */
   readonly makeTopic: (name: string) => Promise<TopicInfo>;
@@ -182,6 +184,8 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
 
   function close(): Promise<void> {
     closed = true;
+    // Whoever waits for a release must hear of it.
+    for (const listener of listeners) listener();
     return (closing ??= Promise.all(shards.map((shard) => shard.close(closeGraceMs))).then(() => undefined));
   }
   // The stop of the process reaches the queue last, and a commit that no broker answers would hold up all before it.
@@ -223,6 +227,14 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
         return (shards[at] as Shard).commit(part.outcomes, part.positions, seen[at] as number);
       });
     },
+    deadLetters: openDeadLetters({
+      ...options,
+      listeners,
+      shardOf(agent) {
+        refuseClosed();
+        return shards[shardOf(agent)] as Shard;
+      },
+    }),
     forget: (floor, lanes) => onShards([shardOf(floor.agent)], (at) => (shards[at] as Shard).forget(floor, lanes)),
     close,
   };

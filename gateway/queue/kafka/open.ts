@@ -36,7 +36,7 @@ const patienceMs = 30_000;
 
 /** Sees to the topics, then opens the queue. @throws Fault as prepareTopics and openKafkaQueue do */
 export async function openKafka({ settings, env, log, groupId, rebuild, signal }: OpenOptions): Promise<Queue> {
-  const { brokers, clientId, namespace, positionsTopic, properties, settleMs } = settings;
+  const { brokers, clientId, namespace, positionsTopic, deadLetterTopic, properties, settleMs } = settings;
   const security = readSecurity(settings.security, properties, env);
   const patience = { env, log, positionsTopic, signal };
   const nowMs = env.monoMs;
@@ -53,7 +53,7 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
       const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
       const making = (name: string): Promise<TopicInfo> => makeTopic(admin, settings, name);
       const { confirmCluster } = settings;
-      const own = { cluster, format, namespace, settleMs, groupId, confirmCluster, makeTopic: making };
+      const own = { cluster, format, namespace, deadLetterTopic, settleMs, groupId, confirmCluster, makeTopic: making };
       const more = rebuild === undefined ? {} : { rebuild };
       return closing(await openKafkaQueue({ ...patience, ...own, ...more }), cluster, admin);
     } catch (error) {

@@ -6,6 +6,7 @@
  *   ["shard"]                          the latest transaction of the shard, and its bases
  *   ["lane", agent, stream, epoch]     the forwarded ranges of a lane
  *   ["floor", agent, store id]         the highest forgotten run of a store
+ *   ["replay", id]                     which seqs of a dead letter were replayed
  *
  * Anything else is foreign, and nothing is guessed from a partition that somebody else writes to.
  */
@@ -57,11 +58,25 @@ export interface LaneRecord {
   readonly forgotten: boolean;
 }
 
+export interface ReplayRecord {
+  /** The dead letter's. */
+  readonly id: string;
+  /** The transaction that wrote it. */
+  readonly t: number;
+  /** When it was replayed, ms since 1970; null where that was lost. */
+  readonly atMs: number | null;
+  /** What of the dead letter stands in the topics; less than all of it where a cluster has lost the end of some. */
+  readonly ranges: Ranges;
+  /** The released part of the ranges. */
+  readonly base: Ranges;
+}
+
 export type PositionRecord =
   | { readonly kind: "queue"; readonly queue: QueueRecord }
   | { readonly kind: "shard"; readonly shard: ShardRecord }
   | { readonly kind: "lane"; readonly entry: LaneRecord }
   | { readonly kind: "floor"; readonly floor: Floor }
+  | { readonly kind: "replay"; readonly replay: ReplayRecord }
   | { readonly kind: "deleted"; readonly key: string };
 
 type Quad = readonly [number, number, string | null, string | null];
@@ -73,6 +88,10 @@ export function laneText({ agent, stream, epoch }: Lane): string {
 
 export function floorText({ agent, storeId }: Pick<Floor, "agent" | "storeId">): string {
   return JSON.stringify(["floor", agent, storeId]);
+}
+
+export function replayText(id: string): string {
+  return JSON.stringify(["replay", id]);
 }
 
 export const queueText = JSON.stringify(["queue"]);
@@ -89,6 +108,10 @@ function contentOf(record: Exclude<PositionRecord, { kind: "deleted" }>): { key:
   if (record.kind === "queue") return { key: queueText, value: { v: 1, ...record.queue } };
   if (record.kind === "shard") return { key: shardText, value: { v: 1, ...record.shard } };
   if (record.kind === "floor") return { key: floorText(record.floor), value: { v: 1, run: record.floor.run } };
+  if (record.kind === "replay") {
+    const { id, t, atMs, ranges, base } = record.replay;
+    return { key: replayText(id), value: { v: 1, t, atMs, ranges: ranges.map(toQuad), base: base.map(toQuad) } };
+  }
   const { lane, storeId, run, t, ranges, base, forgotten } = record.entry;
   const value = { v: 1, t, storeId, run, ranges: ranges.map(toQuad), base: base.map(toQuad) };
   return { key: laneText(lane), value: forgotten ? { ...value, forgotten } : value };
@@ -118,6 +141,7 @@ export function decodePosition({ topic, partition, offset, key, value }: StoredR
     if (kind === "floor") {
       return { kind, floor: { agent: textOf(agent), storeId: textOf(third), run: countOf(content.run) } };
     }
+    if (kind === "replay") return { kind, replay: toReplay(textOf(agent), content) };
     if (kind === "lane") {
       return {
         kind,
@@ -163,6 +187,11 @@ function toShard({ owner, t, baseT, bases }: Record<string, unknown>): ShardReco
     };
   }
   return { owner: textOf(owner), t: countOf(t), baseT: countOf(baseT), bases: read };
+}
+
+function toReplay(id: string, { t, atMs, ranges, base }: Record<string, unknown>): ReplayRecord {
+  const at = atMs === null ? null : countOf(atMs);
+  return { id, t: countOf(t), atMs: at, ranges: toRanges(ranges), base: toRanges(base) };
 }
 
 function toQuad({ first, last, before, after }: Ranges[number]): Quad {

@@ -11,8 +11,15 @@ export function recordFormat(settings: RecordSettings): RecordFormat {
   const anywhere: RecordOptions = { ...settings, shard: 0, partitionsOf: () => 1 };
   return {
     topicsOf: (outcomes) => topicsOf(outcomes, anywhere),
-    records: (outcomes, { shard, t, nowMs, partitionsOf }) =>
-      recordsOf(outcomes, { ...settings, shard, partitionsOf }, { t, nowMs, replay: null }),
+    records: (outcomes, { shard, t, nowMs, replay = null, partitionsOf }) =>
+      recordsOf(outcomes, { ...settings, shard, partitionsOf }, { t, nowMs, replay }),
+    refusal(outcome) {
+      for (const { headers } of recordsOf([outcome], anywhere, { t: 0, nowMs: 0, replay: null })) {
+        const isDead = headers.some(([name, value]) => name === "kind" && value === "dead-letter");
+        if (isDead) return String(headers.find(([name]) => name === "reason")?.[1]);
+      }
+      return undefined;
+    },
     nameOf: nameReader(),
     isOwn: (topic) => isOwnTopic(topic, anywhere),
   };

@@ -91,6 +91,8 @@ const ownHeaders = [
 ] as const;
 /** Longer values are none of ours. */
 const valueBytesMax = 2 * identifierLengthMax;
+/** The id of a dead letter is its lane and two seqs. */
+const idBytesMax = 2 * identifierLengthMax + 64;
 
 /**
  * Reads names: millions of them at the start of a shard, hence from the headers alone, and with a memory of what the
@@ -111,7 +113,7 @@ export function nameReader(): (headers: KafkaRecord["headers"]) => RecordName | 
     for (const [name, content] of headers) {
       const own = ownHeaders.find((known) => known === name);
       if (own === undefined) continue;
-      isBroken ||= found[own] !== undefined || content.length > valueBytesMax;
+      isBroken ||= found[own] !== undefined || content.length > (own === "replay" ? idBytesMax : valueBytesMax);
       found[own] = typeof content === "string" ? Buffer.from(content) : content;
     }
     if (found.holdfast === undefined) return "foreign";

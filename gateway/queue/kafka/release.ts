@@ -4,7 +4,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "./cluster.ts";
-import { decodePosition, type LaneRecord, laneText } from "./position-records.ts";
+import { decodePosition, type LaneRecord, laneText, type ReplayRecord, replayText } from "./position-records.ts";
 import type { Entry } from "./scan.ts";
 import type { Site } from "./term.ts";
 
@@ -24,6 +24,8 @@ export interface Checkpoint {
   readonly anchors: readonly Anchor[];
   readonly positions: { readonly from: number; readonly end: number; readonly leaderEpoch: number };
   readonly lanes: ReadonlyMap<string, LaneRecord>;
+  /** Those that are not released. */
+  readonly replays: readonly ReplayRecord[];
 }
 
 /**
@@ -44,9 +46,9 @@ export async function takeCheckpoint(
   { cluster, positions }: Site,
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
-  state: { takenMs: number; t: number; positionsFrom: number; lanes: ReadonlyMap<string, LaneRecord> },
+  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays"> & { readonly positionsFrom: number },
 ): Promise<Checkpoint | undefined> {
-  const { takenMs, t, positionsFrom, lanes } = state;
+  const { takenMs, t, positionsFrom, lanes, replays } = state;
   const own = await cluster.watermarks(positions);
   if (own.stable < own.high) return undefined;
   const anchors: Anchor[] = [];
@@ -66,6 +68,7 @@ export async function takeCheckpoint(
     anchors,
     positions: { from: positionsFrom, end: own.stable, leaderEpoch: own.leaderEpoch },
     lanes: new Map(lanes),
+    replays,
   };
 }
 
@@ -142,7 +145,7 @@ function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: numb
   return name.t === t && name.shard === shard && name.namespace === namespace;
 }
 
-/** The newest record of each lane that was written since the base must be there. */
+/** The newest record of each lane and replay that was written since the base must be there. */
 async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
   const newest = new Map<string, number>();
   const { from, end } = checkpoint.positions;
@@ -152,7 +155,9 @@ async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number)
   await site.cluster.read(site.positions, from, end, (record) => {
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
+    if (position.kind === "replay") newest.set(replayText(position.replay.id), position.replay.t);
   });
+  if (checkpoint.replays.some(({ id, t }) => (newest.get(replayText(id)) ?? 0) < t)) return false;
   return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT || (newest.get(key) ?? 0) >= t);
 }
 

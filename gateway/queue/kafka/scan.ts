@@ -75,8 +75,6 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
       if (name === undefined) throw unreadable(place, offset);
       if (name === "foreign" || name.shard !== site.shard || name.namespace !== site.namespace) return;
       if (name.t > t) t = name.t;
-      // A replay fills seqs that its dead letter has settled.
-      if (name.replay !== null) return;
       found.note(name);
       if (offset < newest) released.note(name);
       if (name.t > shard.baseT) lastOf.set(name.t, offset);

@@ -7,12 +7,14 @@ import { backoffMs } from "../../../shared/backoff.ts";
 import type { Env } from "../../../shared/env.ts";
 import { Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
+import type { Letter, LetterState } from "../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../queue.ts";
 import { takeTurns } from "../turns.ts";
 import { type BaseKeeper, keepBase } from "./base-keeper.ts";
-import { ClusterError, type KafkaCluster } from "./cluster.ts";
+import { ClusterError, type KafkaCluster, type Place } from "./cluster.ts";
 import type { RecordFormat } from "./format.ts";
 import { decodePosition, floorText, type LaneRecord, laneText, type ShardRecord } from "./position-records.ts";
+import { planReplay, stateOfReplay } from "./replay.ts";
 import { beginTerm, type Site, type Term, write } from "./term.ts";
 import { troubleFault } from "./trouble.ts";
 
@@ -52,6 +54,11 @@ export interface Shard {
   /** @param generation the one in which the caller looked at the positions */
   commit(outcomes: readonly Outcome[], positions: readonly LanePosition[], generation: number): Promise<void>;
   forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
+  /** Writes what is not there yet of a dead letter's replay. @throws Fault as DeadLetters.replay */
+  replay(letter: Letter, body: Outcome["body"]): Promise<void>;
+  replayed(id: string): LetterState;
+  /** What stands below this offset of a partition can no longer be lost. */
+  releasedTo(place: Place): number;
   /** Lets what is under way end, but no longer than `graceMs`: brokers that do not answer must not hold a stop up. */
   close(graceMs: number): Promise<void>;
 }
@@ -224,7 +231,7 @@ export function openShard(options: ShardOptions): Shard {
           const base = term.lanes.get(laneText(lane))?.base ?? [];
           return { lane, storeId, run, t: 0, ranges: forwarded, base, forgotten: false };
         });
-        await write(site, term, outcomes, changed, []);
+        await write(site, term, { outcomes, lanes: changed });
       }),
     forget: (floor, lanes) =>
       inTurn(async () => {
@@ -235,9 +242,22 @@ export function openShard(options: ShardOptions): Shard {
           const entry = term.lanes.get(laneText(lane));
           return entry === undefined ? [] : [{ ...entry, ranges: [], base: [], forgotten: true }];
         });
-        await write(site, term, [], gone, [{ kind: "floor", floor: raised }]);
+        await write(site, term, { lanes: gone, others: [{ kind: "floor", floor: raised }] });
         term.floors.set(key, raised);
       }),
+    replay: (letter, body) =>
+      inTurn(async () => {
+        const term = await ready();
+        await write(site, term, planReplay(site, term.replays, letter, body));
+      }),
+    replayed(id) {
+      refuseFenced();
+      return stateOfReplay(id, latest?.replays.get(id));
+    },
+    releasedTo({ topic, partition }) {
+      refuseFenced();
+      return latest?.record.bases[topic]?.newest[partition] ?? 0;
+    },
     async close(graceMs) {
       closing = true;
       timer.cancel();

@@ -23,6 +23,7 @@ import {
   laneText,
   type PositionRecord,
   type QueueRecord,
+  type ReplayRecord,
   type ShardRecord,
   type TopicBases,
 } from "./position-records.ts";
@@ -62,6 +63,8 @@ export interface Term {
   record: ShardRecord;
   readonly lanes: Map<string, LaneRecord>;
   readonly floors: Map<string, Floor>;
+  /** By the id of the dead letter. */
+  readonly replays: Map<string, ReplayRecord>;
   /** Of the transactions that are not released. */
   entries: Entry[];
   /** Where the records of the positions that nobody has verified yet begin. */
@@ -95,6 +98,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     record: { ...folded.shard, t: scan.t, bases: basesOf(folded.shard, topics) },
     lanes: derived.lanes,
     floors: folded.floors,
+    replays: derived.replays,
     entries: [...scan.entries],
     // What an earlier process wrote was verified by nobody yet.
     positionsFrom: 0,
@@ -102,8 +106,11 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     releasedT: folded.shard.baseT,
   };
   // Written at once: from here on everybody can see whose the shard is.
-  const changed = [...derived.dirty].map((key) => derived.lanes.get(key) as LaneRecord);
-  await write(site, term, [], changed, queue === undefined ? [] : [{ kind: "queue", queue }]);
+  await write(site, term, {
+    lanes: [...derived.dirty].map((key) => derived.lanes.get(key) as LaneRecord),
+    replays: [...derived.dirtyReplays].map((id) => derived.replays.get(id) as ReplayRecord),
+    others: queue === undefined ? [] : [{ kind: "queue", queue }],
+  });
   return term;
 }
 
@@ -132,24 +139,36 @@ async function settledScan(site: Site, producer: TransactionalProducer, isYoung:
   }
 }
 
+/** What one transaction writes; lanes and replays get its number. */
+export interface Step {
+  readonly outcomes?: readonly Outcome[];
+  /** The dead letter whose replay the outcomes are. */
+  readonly replay?: string;
+  readonly lanes?: readonly LaneRecord[];
+  readonly replays?: readonly ReplayRecord[];
+  readonly others?: readonly PositionRecord[];
+}
+
 /** One transaction; after it the term holds what was written. @throws ClusterError: nothing is known of it any more */
-export async function write(
-  site: Site,
-  term: Term,
-  outcomes: readonly Outcome[],
-  changed: readonly LaneRecord[],
-  others: readonly PositionRecord[],
-): Promise<void> {
+export async function write(site: Site, term: Term, step: Step): Promise<void> {
+  const { outcomes = [], replay, others = [] } = step;
   await makeTopics(site, term, site.format.topicsOf(outcomes));
   const t = term.record.t + 1;
   const shard: ShardRecord = { ...term.record, owner: site.owner, t };
-  const written = changed.map((entry): LaneRecord => ({ ...entry, t }));
-  const lanes = written.map((entry): PositionRecord => ({ kind: "lane", entry }));
+  const lanes = step.lanes?.map((entry): LaneRecord => ({ ...entry, t })) ?? [];
+  const replays = step.replays?.map((entry): ReplayRecord => ({ ...entry, t })) ?? [];
+  const positions: PositionRecord[] = [
+    ...others,
+    ...lanes.map((entry) => ({ kind: "lane", entry }) as const),
+    ...replays.map((one) => ({ kind: "replay", replay: one }) as const),
+    { kind: "shard", shard },
+  ];
   const partitionsOf = (topic: string): number => (term.topics.get(topic) as TopicInfo).partitions;
   function* records(): Generator<KafkaRecord> {
-    yield* site.format.records(outcomes, { shard: site.shard, t, nowMs: site.env.wallUs() / 1000, partitionsOf });
+    const nowMs = site.env.wallUs() / 1000;
+    yield* site.format.records(outcomes, { shard: site.shard, t, nowMs, replay, partitionsOf });
     crashPoint("kafka readings sent");
-    for (const one of [...others, ...lanes, { kind: "shard", shard } as const]) {
+    for (const one of positions) {
       yield { ...site.positions, ...encodePosition(one), timestampMs: null, headers: [] };
     }
   }
@@ -158,7 +177,8 @@ export async function write(
   await settleCommit(site, term.producer);
   crashPoint("kafka transaction committed");
   term.record = shard;
-  for (const entry of written) term.lanes.set(laneText(entry.lane), entry);
+  for (const entry of lanes) term.lanes.set(laneText(entry.lane), entry);
+  for (const entry of replays) term.replays.set(entry.id, entry);
   for (const { topic, partition, offset } of ends) {
     if (topic !== site.positions.topic) term.entries.push({ topic, partition, offset, t });
   }

@@ -1,42 +1,62 @@
-/** Records for the simulation: one for each seq, spread over the partitions of the data topic; losses in their own topic. */
+/**
+ * Records for the simulation: one for each seq, spread over the partitions of the data topic; losses and dead letters in
+ * topics of their own, a dead letter with its block as it is really written.
+ */
 import type { KafkaRecord } from "../../../gateway/queue/kafka/cluster.ts";
-import type { RecordFormat } from "../../../gateway/queue/kafka/format.ts";
+import type { RecordFormat, Transaction } from "../../../gateway/queue/kafka/format.ts";
 import type { RecordName } from "../../../gateway/queue/kafka/record-names.ts";
+import { encodeBatch } from "../../../gateway/queue/kafka/value-batch.ts";
 import type { Outcome } from "../../../gateway/queue/queue.ts";
+import type { Span } from "../../../shared/ranges.ts";
 
 export const dataTopic = "readings";
 export const lossTopic = "losses";
+export const deadLetterTopic = "dead-letters";
 
 export function countedFormat(namespace: string, partitions: number): RecordFormat {
+  function recordOf(
+    { lane, block, body }: Outcome,
+    span: Span,
+    { first, last }: Span,
+    { shard, t, replay: of }: Transaction,
+  ): KafkaRecord {
+    const [opens, closes] = [first === span.first, last === span.last];
+    const before = first === block.first ? block.before : null;
+    const after = last === block.first + block.count - 1 ? block.after : null;
+    const replay = of ?? null;
+    const kind = body.kind === "dead-letter" ? body.kind : "reading";
+    const at = { lane, first, last, before, after, opens, closes };
+    const name: RecordName = { ...at, namespace, shard, t, kind, replay };
+    const value = body.kind === "dead-letter" ? encodeBatch({ lane, first, last, clock: body.clock, block }) : null;
+    return {
+      topic: { readings: dataTopic, loss: lossTopic, "dead-letter": deadLetterTopic }[body.kind],
+      partition: body.kind === "readings" ? first % partitions : 0,
+      key: null,
+      value: value ?? Buffer.from(`${first}`),
+      timestampMs: 0,
+      headers: [["name", JSON.stringify(name)]],
+    };
+  }
+
   return {
     topicsOf: () => [],
-    *records(outcomes: readonly Outcome[], { shard, t }): Generator<KafkaRecord> {
-      for (const { lane, spans, block, body } of outcomes) {
-        const isLoss = body.kind !== "readings";
-        for (const span of spans) {
-          for (let seq = span.first; seq <= span.last; seq++) {
-            const opens = seq === span.first;
-            const closes = seq === span.last;
-            const before = seq === block.first ? block.before : null;
-            const after = seq === block.first + block.count - 1 ? block.after : null;
-            const at = { lane, first: seq, last: seq, before, after, opens, closes };
-            const name: RecordName = { ...at, namespace, shard, t, kind: "reading", replay: null };
-            yield {
-              topic: isLoss ? lossTopic : dataTopic,
-              partition: isLoss ? 0 : seq % partitions,
-              key: null,
-              value: Buffer.from(`${seq}`),
-              timestampMs: 0,
-              headers: [["name", JSON.stringify(name)]],
-            };
+    *records(outcomes, transaction) {
+      for (const outcome of outcomes) {
+        for (const span of outcome.spans) {
+          if (outcome.body.kind === "dead-letter") yield recordOf(outcome, span, span, transaction);
+          else {
+            for (let seq = span.first; seq <= span.last; seq++) {
+              yield recordOf(outcome, span, { first: seq, last: seq }, transaction);
+            }
           }
         }
       }
     },
+    refusal: ({ body }) => (body.kind === "dead-letter" ? body.reason : undefined),
     nameOf(headers) {
       const found = headers.find(([name]) => name === "name");
       return found === undefined ? "foreign" : (JSON.parse(String(found[1])) as RecordName);
     },
-    isOwn: (topic) => topic === dataTopic || topic === lossTopic,
+    isOwn: (topic) => [dataTopic, lossTopic, deadLetterTopic].includes(topic),
   };
 }

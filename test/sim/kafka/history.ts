@@ -6,6 +6,7 @@ import pino from "pino";
 import { type Forwarder, startForwarder } from "../../../gateway/forwarder/forwarder.ts";
 import { openKafkaQueue } from "../../../gateway/queue/kafka/kafka.ts";
 import type { Queue } from "../../../gateway/queue/queue.ts";
+import type { Replayer } from "../../../gateway/replay-letters.ts";
 import { Fault, messageOf } from "../../../shared/errors.ts";
 import { beyond } from "../../../shared/ranges.ts";
 import { type AgentLane, agentLane, synced } from "../../fakes/agent-lane.ts";
@@ -14,8 +15,10 @@ import { type EndFault, fakeCluster } from "../../fakes/kafka-cluster.ts";
 import { createClock, type Life, newLife } from "../clock.ts";
 import { seededDice } from "../dice.ts";
 import { newMachine, processEnv } from "../env.ts";
-import { countedFormat, dataTopic, lossTopic } from "./counted-format.ts";
+import { auditTopics } from "./audit.ts";
+import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
 import { lightJournal } from "./light-journal.ts";
+import { replayerOf, wantReplays } from "./replays.ts";
 
 export interface HistoryResult {
   readonly seed: number;
@@ -49,7 +52,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   let calm = false;
 
   const cluster = fakeCluster({
-    topics: { [dataTopic]: partitions, [lossTopic]: 1, [positionsTopic]: shards },
+    topics: { [dataTopic]: partitions, [lossTopic]: 1, [deadLetterTopic]: 1, [positionsTopic]: shards },
     nowMs: clock.nowMs,
     fault(): EndFault | undefined {
       if (calm || !dice.chance(failsAt)) return undefined;
@@ -68,7 +71,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   );
   const lanes: AgentLane[] = ["pump-1", "pump-2", "well-3"].map((agent, at) => agentLane({ agent, store: at + 1 }));
   let groupId: string | null = null;
-  const gateways: { life: Life; forwarder: Forwarder | undefined }[] = [];
+  const gateways: { life: Life; forwarder?: Forwarder; replayer?: Replayer }[] = [];
 
   const makeTopic = (topic: string): never => {
     throw new Error(`nobody should make ${topic}`);
@@ -76,7 +79,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
 
   function startGateway(): void {
     const life = newLife();
-    const gateway: (typeof gateways)[number] = { life, forwarder: undefined };
+    const gateway: (typeof gateways)[number] = { life };
     gateways.push(gateway);
     const name = `gateway ${gateways.length}`;
     const end = (why: string): void => {
@@ -103,6 +106,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       format,
       namespace,
       positionsTopic,
+      deadLetterTopic,
       settleMs,
       groupId,
       makeTopic,
@@ -113,6 +117,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
         // Where two fight over shards, one of them may hold what is past; its commits are refused.
         if (running().length === 1) auditKnown(queue);
         groupId = queue.groupId;
+        gateway.replayer = replayerOf(queue);
         gateway.forwarder = startForwarder({ journal, queue, env, log, onStopped: (fault) => end(fault.message) });
       })
       .catch((error: unknown) => {
@@ -178,7 +183,13 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       // Each device rests now and then: what a lane was last told stands alone for a while.
       if (dice.chance(0.02)) active = lanes.filter(() => dice.chance(0.5));
       const lane = dice.pick(active.length === 0 ? lanes : active);
-      const block = dice.chance(0.1) ? lane.loss(1 + dice.below(2)) : readings(lane, 1 + dice.below(3));
+      const length = 1 + dice.below(3);
+      // What nobody can decode becomes a dead letter.
+      const block = dice.chance(0.1)
+        ? lane.loss(1 + dice.below(2))
+        : dice.chance(0.1)
+          ? lane.block(length)
+          : readings(lane, length);
       const { storeId, run } = lane.record;
       journal.add({ lane: lane.lane, storeId, run, clock: synced, block });
       count("block");
@@ -204,12 +215,17 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
     clock.after(dice.wait(secondMs), null, tick);
   }
 
+  const replayers = () => running().flatMap(({ replayer }) => replayer ?? []);
+  const replays = wantReplays({ cluster, clock, dice: dice.split(), namespace, say, count, find, replayers });
+
   startGateway();
   load();
   strike();
+  replays.begin();
   tick();
   await clock.run(faultsMs);
   calm = true;
+  replays.end();
   say("--- calm ---");
   cluster.setAway(false);
   // The one that came last goes on; a zombie that woke now would take the shard over, and somebody would restart it.
@@ -220,7 +236,14 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
     untilMs += minuteMs;
     await clock.run(untilMs);
   }
-  audit();
+  if (journal.waiting() > 0) find("STUCK", `${journal.waiting()} blocks wait for ever`);
+  else {
+    // A gateway that has lost its shard to one that is gone, and forwards nothing, does not know yet.
+    for (const { life } of running()) life.alive = false;
+    startGateway();
+    await replays.everything();
+  }
+  auditTopics({ cluster, namespace, partitions, lanes, replayed: replays.done, say, find });
   for (const gateway of running()) gateway.life.alive = false;
   return { seed, findings, counts, events: clock.events(), fingerprint: clock.fingerprint() };
 
@@ -233,30 +256,6 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
           "FORGOTTEN",
           `${lane.agent} ${unknown.first}..${unknown.last} was released, and the queue knows nothing of it`,
         );
-      }
-    }
-  }
-
-  function audit(): void {
-    if (journal.waiting() > 0) find("STUCK", `${journal.waiting()} blocks wait for ever`);
-    const format = countedFormat(namespace, partitions);
-    const seen = new Map<string, number>();
-    for (const [topic, partitionCount] of [[dataTopic, partitions] as const, [lossTopic, 1] as const]) {
-      for (let partition = 0; partition < partitionCount; partition++) {
-        for (const { headers, offset } of cluster.committed({ topic, partition })) {
-          const name = format.nameOf(headers);
-          if (name === undefined || name === "foreign") continue;
-          const key = `${name.lane.agent} ${name.first}`;
-          seen.set(key, (seen.get(key) ?? 0) + 1);
-          say(`   queue ${topic}/${partition}@${offset} ${key} t ${name.t}`);
-        }
-      }
-    }
-    for (const lane of lanes) {
-      for (let seq = 1; seq <= lane.newest(); seq++) {
-        const times = seen.get(`${lane.lane.agent} ${seq}`) ?? 0;
-        if (times > 1) find("DOUBLE", `${lane.lane.agent} ${seq} stands ${times} times in the topics`);
-        if (times === 0) find("HOLE", `${lane.lane.agent} ${seq} stands nowhere`);
       }
     }
   }

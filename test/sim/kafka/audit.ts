@@ -1,0 +1,54 @@
+/** What must be true in the end: every reading in one record, and every replay that was wished for in one more. */
+import { spanOfId } from "../../../gateway/queue/dead-letters.ts";
+import type { AgentLane } from "../../fakes/agent-lane.ts";
+import type { FakeCluster } from "../../fakes/kafka-cluster.ts";
+import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
+
+export interface AuditOptions {
+  readonly cluster: FakeCluster;
+  readonly namespace: string;
+  readonly partitions: number;
+  readonly lanes: readonly AgentLane[];
+  /** Ids of dead letters that somebody was told to be replayed. */
+  readonly replayed: ReadonlySet<string>;
+  readonly say: (line: string) => void;
+  readonly find: (kind: string, text: string) => void;
+}
+
+export function auditTopics({ cluster, namespace, partitions, lanes, replayed, say, find }: AuditOptions): void {
+  const { nameOf } = countedFormat(namespace, partitions);
+  const seen = new Map<string, number>();
+  const topics: [string, number][] = [
+    [dataTopic, partitions],
+    [lossTopic, 1],
+    [deadLetterTopic, 1],
+  ];
+  for (const [topic, count] of topics) {
+    for (let partition = 0; partition < count; partition++) {
+      for (const { headers, offset } of cluster.committed({ topic, partition })) {
+        const name = nameOf(headers);
+        if (name === undefined || name === "foreign") continue;
+        for (let seq = name.first; seq <= name.last; seq++) {
+          const key = `${name.replay ?? name.lane.agent} ${seq}`;
+          seen.set(key, (seen.get(key) ?? 0) + 1);
+          say(`   queue ${topic}/${partition}@${offset} ${key} t ${name.t}`);
+        }
+      }
+    }
+  }
+  for (const lane of lanes) {
+    for (let seq = 1; seq <= lane.newest(); seq++) {
+      const times = seen.get(`${lane.lane.agent} ${seq}`) ?? 0;
+      if (times > 1) find("DOUBLE", `${lane.lane.agent} ${seq} stands ${times} times in the topics`);
+      if (times === 0) find("HOLE", `${lane.lane.agent} ${seq} stands nowhere`);
+    }
+  }
+  for (const id of replayed) {
+    const { first, last } = spanOfId(id) ?? { first: 0, last: 0 };
+    for (let seq = first; seq <= last; seq++) {
+      const times = seen.get(`${id} ${seq}`) ?? 0;
+      if (times > 1) find("REPLAYED-TWICE", `${seq} of ${id} was replayed ${times} times`);
+      if (times === 0) find("REPLAY-LOST", `${seq} of ${id} was replayed, and stands nowhere`);
+    }
+  }
+}
