@@ -1,8 +1,8 @@
 /** Faults of gateways over one broker: killed at each point of a transaction, stalled as zombies, two for one shard. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import { sleep } from "../../demo/waiting.ts";
-import { type Brokers, startBrokers } from "./brokers.ts";
 import { clusterMissing } from "./cluster-under-test.ts";
 import { comesThrough, lineOn, loadedLine, said } from "./line-under-test.ts";
 

@@ -8,7 +8,7 @@ import { until } from "../../demo/waiting.ts";
 import { atEnd } from "../fakes/at-end.ts";
 import { testFolder } from "../fakes/real-line.ts";
 import { type KafkaAudit, refuseFindings } from "./audit.ts";
-import { type KafkaLine, type KafkaLineOptions, layKafkaLine } from "./line.ts";
+import { type KafkaLine, type KafkaLineOptions, type Load, layKafkaLine } from "./line.ts";
 
 /** Lays a line with topics of its own, and starts nothing. */
 export async function lineOn(
@@ -31,12 +31,13 @@ export async function loadedLine(
   t: TestContext,
   brokers: Brokers,
   options: Partial<KafkaLineOptions> = {},
+  load?: Load,
 ): Promise<{ line: KafkaLine; load: Pick<Producers, "stop"> }> {
   const line = await lineOn(t, brokers, options);
   await line.start();
-  const load = line.produce();
+  const producers = line.produce(load);
   await line.forwarded(500);
-  return { line, load };
+  return { line, load: producers };
 }
 
 /** Ends the load, drains, stops and audits: every reading is there once, in its order, and nothing is lost. */
