@@ -12,7 +12,7 @@ import type { Logger } from "pino";
 import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
 import { type Env, realEnv } from "../shared/env.ts";
-import type { Fault } from "../shared/errors.ts";
+import { Fault } from "../shared/errors.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
@@ -51,24 +51,40 @@ export async function openParts(
   signal: AbortSignal,
   onFailed: (fault: Fault) => void,
 ): Promise<Parts> {
-  const { stateFolder, journal: settings, groupId } = config;
   const opening = openQueue(config, env, log, signal);
   // Whoever waits for it is told of a failure; where a failure elsewhere came first, nobody waits.
   opening.catch(() => undefined);
   const late = await lateIfSlow(config, env, opening);
-  const queue = late ?? (await opening);
+  if (late === undefined) return await withJournal(config, env, log, await opening, onFailed);
+  let parts: Parts;
+  try {
+    parts = await withJournal(config, env, log, late, onFailed);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "busy") throw error;
+    log.warn({ err: error }, "waiting for the queue");
+    return await withJournal(config, env, log, await opening, onFailed);
+  }
+  log.warn("the queue does not answer yet: the journal takes what agents bring, and forwards it later");
+  meetLater(late, opening, parts.journal, config).catch((fault: Fault) => {
+    if (!signal.aborted) onFailed(fault);
+  });
+  return parts;
+}
+
+async function withJournal(
+  config: GatewayConfig,
+  env: Env,
+  log: Logger,
+  queue: Queue,
+  onFailed: (fault: Fault) => void,
+): Promise<Parts> {
+  const { stateFolder, journal: settings, groupId } = config;
   try {
     const { quotaBytes } = settings;
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     checkGroup(stateFolder, queue.groupId, groupId);
     const place = folderPlace(stateFolder, env);
     const journal = await openSqliteJournal({ place, env, quotaBytes, queue, log, onFailed });
-    if (late !== undefined) {
-      log.warn("the queue does not answer yet: the journal takes what agents bring, and forwards it later");
-      meetLater(late, opening, journal, config).catch((fault: Fault) => {
-        if (!signal.aborted) onFailed(fault);
-      });
-    }
     const close = async (): Promise<void> => {
       await journal.close();
       await queue.close();

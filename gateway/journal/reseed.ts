@@ -3,16 +3,33 @@
  * still waits here, under a new journal id. The same serves a new journal, a damaged row and a queue that lost records:
  * whatever neither side can show is missing, and what is missing comes again.
  */
+import { Fault } from "../../shared/errors.ts";
 import { rangesMax } from "../../shared/limits.ts";
 import { add, beyond, clip, gaps, type Ranges, withinCount } from "../../shared/ranges.ts";
 import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
 import { type LaneRow, laneKey } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
-export type SeedingQueue = Pick<Queue, "groupId" | "positions" | "floors" | "forwarded">;
+export interface SeedingQueue extends Pick<Queue, "groupId" | "positions" | "floors" | "forwarded"> {
+  /** True while the queue cannot be asked, and only what the journal itself remembers of it is known. */
+  readonly isAway?: () => boolean;
+}
 
-/** Unites positions and floors with the queue's; inside a transaction. */
+/**
+ * Unites positions and floors with the queue's; inside a transaction.
+ * @throws Fault `busy` while the queue is away. A journal that went back must not answer before (PROTOCOL.md §8): it would
+ * tell less as forwarded than agents were told, who have let go of the edges by which they would know that end, and they
+ * would take it for another's (found by the simulation)
+ */
 export function reseed(tables: Tables, queue: SeedingQueue): void {
+  if (queue.isAway?.() === true) {
+    throw new Fault("busy", {
+      what: "the journal may have gone back, and cannot be united with the queue yet",
+      why: "the queue does not answer",
+      remedy: "look at the queue's cluster; agents keep what they have until then",
+      retryable: true,
+    });
+  }
   const { lanes, stores } = tables;
   for (const floor of queue.floors()) stores.raiseFloor(floor);
   const positions = new Map<string, LanePosition>();

@@ -7,6 +7,8 @@ import { Fault } from "../../shared/errors.ts";
 import type { Lane, LanePosition, Queue } from "./queue.ts";
 
 export interface LateQueue extends Queue {
+  /** True until `attach`. */
+  isAway(): boolean;
   /** The queue itself. Before the next commit the journal must have compared itself with it. */
   attach(queue: Queue): void;
   /** From here on steps are committed. */
@@ -35,6 +37,7 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
       return queue?.queueId ?? "";
     },
     groupId,
+    isAway: () => queue === undefined,
     attach(opened) {
       queue = opened;
       for (const listener of listeners) opened.onProgress(listener);

@@ -8,8 +8,9 @@ import { memoryPlace } from "../../gateway/journal/place.ts";
 import { positionsIn } from "../../gateway/journal/remembered.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
 import { type LateQueue, lateQueue } from "../../gateway/queue/late.ts";
+import type { Queue } from "../../gateway/queue/queue.ts";
 import { codecColumns, codecColumnsZstd } from "../../shared/block/block.ts";
-import { messageOf } from "../../shared/errors.ts";
+import { Fault, messageOf } from "../../shared/errors.ts";
 import { type Db, isFull } from "../../shared/sqlite.ts";
 import { type FakeQueue, fakeQueue, type QueueFault } from "../fakes/queue.ts";
 import { type Life, newLife } from "./clock.ts";
@@ -146,21 +147,33 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
 
   async function open(own: Life): Promise<void> {
     const env = processEnv(clock, machine, own, dice.split(), guard);
-    const late = lateHandle();
-    const handle = late ?? queue.open();
-    const opened = await openSqliteJournal({
-      place: memoryPlace(file, copy),
-      env,
-      quotaBytes: options.quotaBytes,
-      queue: handle,
-      log,
-      onNewId: () => world.count("journal id renewed while running"),
-      onFailed: (fault) => failed(fault),
-    });
+    const openJournal = (seed: Queue): Promise<Journal> =>
+      openSqliteJournal({
+        place: memoryPlace(file, copy),
+        env,
+        quotaBytes: options.quotaBytes,
+        queue: seed,
+        log,
+        onNewId: () => world.count("journal id renewed while running"),
+        onFailed: (fault) => failed(fault),
+      });
+    let late = lateHandle();
+    let handle: Queue = late ?? queue.open();
+    let opened: Journal;
+    try {
+      opened = await openJournal(handle);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "busy") throw error;
+      // A journal that may have gone back waits for its queue.
+      late = undefined;
+      handle = queue.open();
+      opened = await openJournal(handle);
+    }
     if (!own.alive) return;
     if (late !== undefined) {
       world.count("gateway started without its queue");
-      clock.after(lateDice.wait(lateMs), own, () => void meet(own, late, opened));
+      const waiting = late;
+      clock.after(lateDice.wait(lateMs), own, () => void meet(own, waiting, opened));
     }
     journal = watchJournal(world, opened, told);
     world.trace(() => `gateway ${options.url} opens journal ${opened.journalId().slice(0, 6)}`);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Forwarder, startForwarder } from "../../gateway/forwarder/forwarder.ts";
+import { identityInMemory } from "../../gateway/journal/identity.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
 import { type LateQueue, lateQueue } from "../../gateway/queue/late.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
@@ -82,4 +83,22 @@ test("I4: where the late queue knows more, the journal takes a new id, and nothi
   await journal.take("pump-1", lane.batch([more, readings(lane, 3)]));
   await forwarder.idle();
   eachOnce(fake.outcomes, lane);
+});
+
+test("I4: a journal that may have gone back does not answer before it has met its queue", async () => {
+  const { db, positions } = await settled();
+  const late = lateQueue("e".repeat(32), positions);
+  const elsewhere = identityInMemory();
+  elsewhere.write({ journalId: "a".repeat(32), generation: 7 });
+  await assert.rejects(journalInMemory(late, db, elsewhere), { name: "Fault", code: "busy", retryable: true });
+  // One that looks right, but of which an agent has seen more, says nothing of that lane either.
+  const again = await settled();
+  const { journal } = await journalInMemory(lateQueue("e".repeat(32), again.positions), again.db, again.copy);
+  const { refusals } = await journal.ask("pump-1", again.lane.ask(1_000));
+  assert.deepEqual(
+    refusals.map(({ reason }) => reason),
+    ["busy"],
+  );
+  const { state } = await journal.ask("pump-1", again.lane.ask(1));
+  assert.equal(state?.forwarded.length, 1);
 });
