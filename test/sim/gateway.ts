@@ -5,9 +5,8 @@ import { type Ingress, startIngress } from "../../gateway/ingress/ingress.ts";
 import { type Identity, identityInMemory } from "../../gateway/journal/identity.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
 import { memoryPlace } from "../../gateway/journal/place.ts";
-import { positionsIn } from "../../gateway/journal/remembered.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
-import { type LateQueue, lateQueue } from "../../gateway/queue/late.ts";
+import type { LateQueue } from "../../gateway/queue/late.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { codecColumns, codecColumnsZstd } from "../../shared/block/block.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
@@ -16,6 +15,7 @@ import { type FakeQueue, fakeQueue, type QueueFault } from "../fakes/queue.ts";
 import { type Life, newLife } from "./clock.ts";
 import { seededDice } from "./dice.ts";
 import { type Machine, newMachine, processEnv } from "./env.ts";
+import { lateHandle, lateMs, loseTails, settleLater } from "./late-queue.ts";
 import { openImage } from "./memory.ts";
 import { type ToldPositions, watchJournal, watchQueue } from "./watch-gateway.ts";
 import type { World } from "./world.ts";
@@ -58,15 +58,13 @@ export interface Gateway {
   setQueueFull(full: boolean): void;
 }
 
-/** How long a queue stays away from a gateway that started without it, on average. */
-const lateMs = 30 * 60_000;
-
 const log = pino({ enabled: false });
 export function createGateway(world: World, options: GatewayOptions): Gateway {
   const { clock } = world;
   const dice = world.dice.split();
   // Dice of their own, so that this does not shift what all others roll.
   const lateDice = seededDice(world.seed ^ 0x1a7e);
+  const settles = lateDice.chance(0.25);
   const machine = newMachine(dice);
   let life: Life = { alive: false, stalledUntilMs: 0 };
   let file = openImage(null);
@@ -80,6 +78,7 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     world,
     fakeQueue({
       groupId: options.groupId,
+      ...(settles ? { settle: settleLater(world, lateDice) } : {}),
       fault(): QueueFault | undefined {
         if (queueIsFull) {
           world.count("queue full");
@@ -96,6 +95,8 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
           : new Promise((resolve) => void clock.after(dice.wait(options.queueLatencyMs), life, resolve)),
     }),
   );
+
+  if (settles) loseTails(world, lateDice, queue);
 
   function kill(): void {
     if (!life.alive) return;
@@ -122,17 +123,6 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
     };
   }
 
-  /** Now and then the queue cannot be reached when a gateway starts; what its journal remembers stands for it. */
-  function lateHandle(): LateQueue | undefined {
-    if (world.calm || !lateDice.chance(0.2)) return undefined;
-    try {
-      const remembered = positionsIn(file);
-      return remembered === undefined ? undefined : lateQueue(options.groupId, remembered);
-    } catch {
-      return undefined;
-    }
-  }
-
   async function meet(own: Life, late: LateQueue, opened: Journal): Promise<void> {
     try {
       late.attach(queue.open());
@@ -157,7 +147,7 @@ export function createGateway(world: World, options: GatewayOptions): Gateway {
         onNewId: () => world.count("journal id renewed while running"),
         onFailed: (fault) => failed(fault),
       });
-    let late = lateHandle();
+    let late = lateHandle(world, lateDice, file, options.groupId);
     let handle: Queue = late ?? queue.open();
     let opened: Journal;
     try {

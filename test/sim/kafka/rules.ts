@@ -8,8 +8,8 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   fence: [
     {
       file: `${folder}/term.ts`,
-      find: "  await producer.init();\n  const scan = await settledScan(",
-      replace: "  const scan = await settledScan(",
+      find: '  await producer.init();\n  crashPoint("kafka shard taken");\n',
+      replace: "",
     },
     {
       file: `${folder}/term.ts`,
@@ -24,6 +24,42 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
       find: "unite(found, isVerifiable ? base : entry.ranges);",
       replace: "found.lanes().length < 0 || isVerifiable ? entry.ranges : [];",
     },
+  ],
+  // What of replays is there is base and scan as well.
+  replaynames: [
+    {
+      file: `${folder}/derive.ts`,
+      find: "found.unite(replayText(id), isVerifiable ? base : entry.ranges);",
+      replace: "entry.ranges;",
+    },
+  ],
+  // A replay that is lost, in part or whole, is written as such.
+  replayrepair: [
+    {
+      file: `${folder}/term.ts`,
+      find: "replays: [...derived.dirtyReplays]",
+      replace: "replays: [...derived.dirtyReplays].slice(0, 0)",
+    },
+  ],
+  // A release looks for the newest record of every replay.
+  replayrecords: [
+    {
+      file: `${folder}/release.ts`,
+      find: "if (checkpoint.replays.some(",
+      replace: "if (checkpoint.replays.slice(0, 0).some(",
+    },
+  ],
+  // What could still be lost of the dead letters themselves is not replayed.
+  settledletters: [
+    {
+      file: `${folder}/dead-letters.ts`,
+      find: "await until(() => offset < shardOfId(id).releasedTo(place));",
+      replace: "await until(() => shardOfId(id).releasedTo(place) >= 0);",
+    },
+  ],
+  // Whoever asked for a replay is told so once nothing can take it back.
+  settledreplays: [
+    { file: `${folder}/dead-letters.ts`, find: 'return state === "replayed";', replace: "return true;" },
   ],
   // What was released is derived as well.
   releasednames: [
@@ -55,8 +91,8 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   repair: [
     {
       file: `${folder}/term.ts`,
-      find: "const changed = [...derived.dirty]",
-      replace: "const changed = [...derived.dirty].slice(0, 0)",
+      find: "lanes: [...derived.dirty]",
+      replace: "lanes: [...derived.dirty].slice(0, 0)",
     },
   ],
   // A release looks at the last record of every transaction, not only of the latest.
