@@ -5,24 +5,20 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { pino } from "pino";
 import { startForwarder } from "../gateway/forwarder/forwarder.ts";
 import type { Journal } from "../gateway/journal/journal.ts";
 import { folderPlace } from "../gateway/journal/place.ts";
 import { openSqliteJournal } from "../gateway/journal/sqlite.ts";
 import type { LanePosition, Queue } from "../gateway/queue/queue.ts";
-import type { Block } from "../shared/block/block.ts";
 import { encodeBlocks } from "../shared/block/encode.ts";
 import { gatherColumns } from "../shared/block/gather.ts";
-import { chainNext, chainStart } from "../shared/chain.ts";
 import { realEnv } from "../shared/env.ts";
 import type { Batch } from "../shared/protocol/messages.ts";
 import { openDatabase } from "../shared/sqlite.ts";
+import { batchesOf, type Encoded } from "./batches.ts";
 
-const epoch = "1122334455667788";
 const groupId = "e".repeat(32);
-const record = { epoch, storeId: "c".repeat(32), run: 1, predecessor: null, givenUp: [] };
 const quotaBytes = 8e9;
 
 /** A queue that keeps only positions: what remains is the cost of journal and forwarder. */
@@ -45,40 +41,6 @@ function positionsOnly(): Queue {
     forget: async () => {},
     close: async () => {},
   };
-}
-
-/** Batches of consecutive blocks with true chains; `encoded` are taken in turn. */
-function batchesOf(
-  encoded: readonly { count: number; codec: number; rawBytes: number; bytes: Uint8Array }[],
-  batches: number,
-  blocks: number,
-): Batch[] {
-  let chain = chainStart(epoch, "telemetry");
-  let first = 1;
-  let next = 0;
-  const made: Batch[] = [];
-  for (let at = 0; at < batches; at++) {
-    const list: Block[] = [];
-    for (let i = 0; i < blocks; i++) {
-      const one = encoded[next++ % encoded.length] as (typeof encoded)[0];
-      const after = chainNext(chain, first, one.count, one.bytes);
-      list.push({ ...one, first, before: chain, after, crc: crc32(one.bytes), repeated: false });
-      chain = after;
-      first += one.count;
-    }
-    const clock = { segment: 1, offsetUs: 0, quality: "synced" } as const;
-    made.push({
-      type: "batch",
-      nonce: epoch,
-      groupId,
-      stream: "telemetry",
-      record,
-      newest: first - 1,
-      clock,
-      blocks: list,
-    });
-  }
-  return made;
 }
 
 async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -146,7 +108,7 @@ interface JournalRates {
 
 async function measureJournal(): Promise<JournalRates> {
   const large = { count: 1000, codec: 1, rawBytes: 8000, bytes: new Uint8Array(8000).map((_, at) => at * 7) };
-  const bulk = batchesOf([large], 400, 60);
+  const bulk = [...batchesOf(groupId, [large], 400, 60)];
   const take = await inFolder(async (folder) => {
     const journal = await open(folder, positionsOnly());
     const rate = await takeAll(journal, bulk);
@@ -161,9 +123,9 @@ async function measureJournal(): Promise<JournalRates> {
       timeUs: 1.7e15 + (part * 1000 + at) * 1e6,
       value: Math.round(2000 + 500 * Math.sin(at / 50 + part)) / 100,
     }));
-    return encodeBlocks(gatherColumns(rows))[0] as typeof large & { bytes: Uint8Array };
+    return encodeBlocks(gatherColumns(rows))[0] as Encoded;
   });
-  const packed = batchesOf(encoded, 20, 100);
+  const packed = [...batchesOf(groupId, encoded, 20, 100)];
   const readings = 20 * 100 * 1000;
   const rest = await inFolder(async (folder) => {
     const queue = positionsOnly();

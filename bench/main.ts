@@ -11,13 +11,19 @@ import { appendRow } from "./append.ts";
 import { sizeRows } from "./codec.ts";
 import { backlogRows, deviceBytesRows, idleRow } from "./device.ts";
 import { httpOneRows, httpRows } from "./intake.ts";
+import { kafkaMissing } from "./kafka-broker.ts";
+import { kafkaBatchesRow, kafkaReadingsRow } from "./kafka-drain.ts";
 import { drainRow, lineRow } from "./line.ts";
 import type { BenchContext, BenchRow } from "./row.ts";
 
 type Measure = (context: BenchContext) => BenchRow[] | Promise<BenchRow[]>;
 
-/** What is measured together, and the ids it yields. */
-const measures: readonly { readonly ids: readonly string[]; readonly measure: Measure }[] = [
+/** What is measured together, the ids it yields, and why it cannot be measured here, where it cannot. */
+const measures: readonly {
+  readonly ids: readonly string[];
+  readonly measure: Measure;
+  readonly missing?: () => string | undefined;
+}[] = [
   { ids: ["append"], measure: appendRow },
   { ids: ["http-1000", "http-1000-lines"], measure: (context) => httpRows(context, 1_000) },
   { ids: ["http-100", "http-100-lines"], measure: (context) => httpRows(context, 100) },
@@ -28,6 +34,8 @@ const measures: readonly { readonly ids: readonly string[]; readonly measure: Me
   { ids: ["device-bytes", "device-written"], measure: deviceBytesRows },
   { ids: ["rss-idle"], measure: idleRow },
   { ids: ["rss-backlog", "start-backlog"], measure: backlogRows },
+  { ids: ["kafka-readings"], measure: kafkaReadingsRow, missing: kafkaMissing },
+  { ids: ["kafka-batches"], measure: kafkaBatchesRow, missing: kafkaMissing },
 ];
 
 interface Options {
@@ -46,14 +54,24 @@ async function main(options: Options): Promise<void> {
   );
   if (chosen.length === 0) throw new Error(`there is no row "${only}"`);
   const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
-  const context: BenchContext = { dataFolder: data, smoke, folder, say: (text) => voice.note(`  ${text}`) };
+  const ends: (() => Promise<void>)[] = [];
+  const say = (text: string): void => voice.note(`  ${text}`);
+  const context: BenchContext = { dataFolder: data, smoke, folder, say, atEnd: (end) => void ends.push(end) };
   const rows: BenchRow[] = [];
+  const skipped: { ids: readonly string[]; why: string }[] = [];
   try {
-    for (const { ids, measure } of chosen) {
+    for (const { ids, measure, missing } of chosen) {
+      const why = missing?.();
+      if (why !== undefined) {
+        voice.note(`skipping ${ids.join(", ")}: ${why}`);
+        skipped.push({ ids, why });
+        continue;
+      }
       voice.note(`measuring ${ids.join(", ")}`);
       rows.push(...(await measure(context)));
     }
   } finally {
+    for (const end of ends) await end();
     rmSync(folder, { recursive: true, force: true });
   }
   voice.table(
@@ -70,7 +88,7 @@ async function main(options: Options): Promise<void> {
       note ?? "",
     ]),
   );
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ rows }, null, 2)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ rows, skipped }, null, 2)}\n`);
 }
 
 function figure(value: number): string {

@@ -25,6 +25,8 @@ export interface BenchContext {
   readonly folder: string;
   /** Where progress goes. */
   say(text: string): void;
+  /** Called when all rows are measured, whatever came of them. */
+  atEnd(end: () => Promise<void>): void;
 }
 
 export type Better = "more" | "less";

@@ -16,13 +16,13 @@ import {
   type Librdkafka,
   made,
   type NativeError,
-  type NativeHeader,
   type NativeProducer,
   type Properties,
   producerTrouble,
   sendTrouble,
   stateCode,
 } from "./librdkafka.ts";
+import { headerMaker } from "./native-headers.ts";
 
 export interface ProducerOptions {
   readonly library: Librdkafka;
@@ -74,6 +74,7 @@ export async function connectProducer(options: ProducerOptions): Promise<NativeP
 
 export function openProducer(options: ProducerOptions): TransactionalProducer {
   const { answerMs } = options;
+  const nativeHeaders = headerMaker();
   let native: NativeProducer | undefined;
   let isOpen = false;
   /** Calls that librdkafka has not answered. */
@@ -124,7 +125,9 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
       const earlier = ofTopic.get(record.partition);
       ofTopic.set(record.partition, record);
       if (earlier === undefined) continue;
-      await produce(earlier);
+      // A promise for each record would cost as much as its text (measured).
+      const waiting = produce(earlier);
+      if (waiting !== undefined) await waiting;
       if (++count % recordsPerTurn > 0) continue;
       connected().poll();
       await turn();
@@ -133,24 +136,32 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
     return report([...lasts.values()].flatMap((ofTopic) => [...ofTopic.values()]));
   }
 
-  /** Hands a record to librdkafka; waits while its buffer is full. */
-  async function produce(record: KafkaRecord): Promise<void> {
-    const { topic, partition, key, value, headers } = record;
-    const named =
-      headers.length === 0 ? undefined : headers.map(([name, content]): NativeHeader => ({ [name]: content }));
+  /** Hands a record to librdkafka, which copies it. @returns a promise where that takes more than a moment */
+  function produce(record: KafkaRecord): Promise<void> | undefined {
+    const error = refusalOf(record);
+    return error === undefined ? undefined : hindered(record, error);
+  }
+
+  /** Waits while librdkafka's buffer is full; every other error ends the transaction. */
+  async function hindered(record: KafkaRecord, first: NativeError): Promise<void> {
+    const { topic, partition } = record;
+    for (let error: NativeError | undefined = first; error !== undefined; error = refusalOf(record)) {
+      if (error.code !== queueFullCode) throw await failure(error, { topic, partition });
+      connected().poll();
+      await wait(fullWaitMs);
+    }
+  }
+
+  /** Tries to hand a record over; what librdkafka says where it does not take it. */
+  function refusalOf({ topic, partition, key, value, timestampMs, headers }: KafkaRecord): NativeError | undefined {
+    const producer = connected();
     // To librdkafka 0 says "now", but a device without a clock reads in 1970.
-    const timestampMs = record.timestampMs === 0 ? 1 : record.timestampMs;
-    for (;;) {
-      const producer = connected();
-      try {
-        return producer.produce(topic, partition, value, key, timestampMs, undefined, named);
-      } catch (thrown) {
-        const error = thrown as NativeError;
-        if (error.code === queueFullCode) {
-          producer.poll();
-          await wait(fullWaitMs);
-        } else throw await failure(error, { topic, partition });
-      }
+    const time = timestampMs === 0 ? 1 : timestampMs;
+    try {
+      producer.produce(topic, partition, value, key, time, undefined, nativeHeaders(headers));
+      return undefined;
+    } catch (thrown) {
+      return thrown as NativeError;
     }
   }
 

@@ -63,9 +63,10 @@ export function* readingRecords(
       }
       if (tooLarge !== undefined) yield tooLargeLetter(context, body, span, tooLarge);
       tooLarge = undefined;
-      const headers: Header[] = [writer, agent, stream, epoch, ["seq", String(seq)], ...clockHeader(clock)];
+      const headers: Header[] = [writer, agent, stream, epoch, ["seq", String(seq)]];
+      if (clock !== "synced") headers.push(...clockHeader(clock));
       if (isHistorical(context, timeUs, clock)) headers.push(historicalHeader);
-      headers.push(...marks);
+      if (marks.length > 0) headers.push(...marks);
       if (seq === span.first || seq === span.last) {
         headers.push(...edgeHeaders(block, span, { first: seq, last: seq }));
       }
