@@ -14,7 +14,7 @@ back, and proves with an audit that every acknowledged reading reached the queue
   --broker               the same as npm run demo:kafka: start a Kafka broker for it, kill that too, and let Kafka's own
                          consumer read the audit; takes about a minute
   --keep                 leave the line running after the audit and say how to use it; Ctrl-C ends it
-  --sabotage lose|double spoil the queue before the audit, which must then fail; not with Kafka
+  --sabotage lose|double spoil the queue before the audit, which must then fail
   --json                 print the result as JSON
   -h, --help             print this
 `;
@@ -49,8 +49,6 @@ export function optionsOf(args: readonly string[]): Options | undefined {
     if (keep && sabotage !== undefined) throw new Error("--keep and --sabotage do not go together");
     const kafka = values.kafka?.split(",");
     if (kafka !== undefined && broker) throw new Error("--kafka and --broker do not go together");
-    if (sabotage !== undefined && (kafka !== undefined || broker))
-      throw new Error("--sabotage spoils files, so it does not go with --kafka or --broker");
     for (const address of kafka ?? []) {
       const { why } = server.parse(address, "") as { why?: string };
       if (why !== undefined) throw new Error(`--kafka ${address}: ${why}`);

@@ -1,6 +1,7 @@
 /** Where the line of the demo ends: what its gateway is told of it, and how somebody else reads it. */
 import type { Line } from "./line.ts";
 import { type Follower, followQueue, readQueueLines } from "./read-queue.ts";
+import { type Sabotage, sabotageQueue } from "./sabotage.ts";
 
 export interface DemoQueue {
   /** `queue` of the gateway's configuration. */
@@ -9,6 +10,8 @@ export interface DemoQueue {
   follow(line: Line): Follower;
   /** Calls `take` with every committed line, once nothing comes any more. */
   read(line: Line, take: (text: string) => void): Promise<void>;
+  /** Spoils it, so that the audit must fail; the gateway is stopped. Returns what was spoilt. */
+  spoil(line: Line, how: Sabotage): Promise<string>;
   /** What a person types to watch it, and where it lies. */
   describe(line: Line): { readonly watch: string; readonly where: string };
   /** The server behind the queue; null where the demo has not started it, and must not break it. */
@@ -32,6 +35,7 @@ export const fileQueue: DemoQueue = {
     watch: `npx holdfast-gateway queue read --follow --config ${gateway.configFile}`,
     where: `in ${queueFolder}`,
   }),
+  spoil: async (line, how) => sabotageQueue(line.queueFolder, how),
   server: null,
   close: async () => undefined,
 };

@@ -9,7 +9,6 @@ import type { Options } from "./options.ts";
 import { openProgress } from "./progress.ts";
 import type { DemoQueue } from "./queue.ts";
 import { type Report, sayReport } from "./report.ts";
-import { sabotageQueue } from "./sabotage.ts";
 import { agentName, logInput, logPathOf, play, type Stage, type Story, streams } from "./story.ts";
 
 /** Returns whether the audit passed. */
@@ -37,16 +36,20 @@ export async function runDemo(options: Options, queue: DemoQueue, folder: string
     progress.end();
     await follower.stop();
   }
-  if (!options.keep) await stopBoth(line);
-  const spoilt = options.sabotage === undefined ? undefined : sabotageQueue(line.queueFolder, options.sabotage);
-  if (spoilt !== undefined) voice.note(`Sabotage (${options.sabotage}): ${spoilt}`);
+  // Also where it is kept: Kafka's own consumer ends when nothing comes any more.
+  await stopBoth(line);
+  const { sabotage } = options;
+  if (sabotage !== undefined) voice.note(`Sabotage (${sabotage}): ${await queue.spoil(line, sabotage)}`);
   const audit = openAudit(memory, readerOf([streams.host]));
   await queue.read(line, (text) => audit.take(text));
   const result = audit.end();
   const report: Report = { result, story, tookMs: performance.now() - startMs };
   if (options.json) voice.say(JSON.stringify({ ok: passed(result), ...report }));
   else sayReport(voice, report);
-  if (options.keep) await keepRunning(line, queue.describe(line), voice);
+  if (options.keep) {
+    await Promise.all([line.gateway.start(), line.agent.start()]);
+    await keepRunning(line, queue.describe(line), voice);
+  }
   await link.close();
   return passed(result);
 }

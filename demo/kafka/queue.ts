@@ -10,7 +10,8 @@ import { Fault, messageOf } from "../../shared/errors.ts";
 import type { Voice } from "../../shared/voice.ts";
 import type { DemoQueue, QueueServer } from "../queue.ts";
 import { until } from "../waiting.ts";
-import { followTopics, readTopic } from "./read-topics.ts";
+import { followTopics, readRecords, textOf } from "./read-topics.ts";
+import { sabotageTopic } from "./sabotage.ts";
 
 const settle = "2s";
 const answerMs = 5_000;
@@ -51,12 +52,13 @@ export async function openClusterQueue(
     follow: () => followTopics(cluster, data),
     async read(_line, take) {
       if (reader !== null) return await reader(data, take);
-      for (const name of data) await readTopic(cluster, name, take);
+      for (const name of data) await readRecords(cluster, name, (record) => take(textOf(record)));
     },
     describe: () => ({
       watch: `kcat -C -b ${bootstrap} -t ${topic} -X isolation.level=read_committed`,
       where: `in the topics ${namespace}.* of ${bootstrap}`,
     }),
+    spoil: (_line, how) => sabotageTopic(cluster, brokers, topic, how),
     server,
     async close(forget) {
       await cluster.close();

@@ -9,7 +9,11 @@ const everyMs = 250;
 const decidedWithinMs = 30_000;
 
 /** Calls `take` with every committed record of a topic, partition by partition, once all transactions are decided. */
-export async function readTopic(cluster: KafkaCluster, topic: string, take: (text: string) => void): Promise<void> {
+export async function readRecords(
+  cluster: KafkaCluster,
+  topic: string,
+  take: (record: StoredRecord) => void,
+): Promise<void> {
   for (const place of await placesOf(cluster, [topic])) {
     const end = await until(
       `all transactions in ${topic} are decided`,
@@ -19,7 +23,7 @@ export async function readTopic(cluster: KafkaCluster, topic: string, take: (tex
       },
       decidedWithinMs,
     );
-    await cluster.read(place, 0, end.offset, (record) => take(textOf(record)));
+    await cluster.read(place, (await cluster.watermarks(place)).low, end.offset, take);
   }
 }
 
@@ -68,7 +72,8 @@ async function placesOf(cluster: KafkaCluster, topics: readonly string[]): Promi
   );
 }
 
-function textOf({ headers, value }: StoredRecord): string {
+/** A record as a line of the queue. */
+export function textOf({ headers, value }: StoredRecord): string {
   const texts = headers.map(([name, text]): [string, string] => [name, Buffer.from(text).toString()]);
   return lineOf({ headers: texts, value: value === null ? null : Buffer.from(value).toString() });
 }
