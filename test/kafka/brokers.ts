@@ -1,2 +1,0 @@
-// biome-ignore lint/performance/noBarrelFile: what imports the old path is being moved
-export * from "../../demo/kafka/brokers.ts";
