@@ -2,10 +2,10 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
+import { type Brokers, startBrokers } from "../demo/kafka/brokers.ts";
+import { brokersMissing, javaArgs } from "../demo/kafka/java.ts";
 import { loadLibrdkafka } from "../gateway/queue/kafka/librdkafka.ts";
 import { messageOf } from "../shared/errors.ts";
-import { type Brokers, startBrokers } from "../test/kafka/brokers.ts";
-import { brokersMissing, javaArgs } from "../test/kafka/java.ts";
 import type { BenchContext } from "./row.ts";
 
 /** Why the rows of Kafka cannot be measured here; undefined where they can. */
