@@ -1,4 +1,4 @@
-/** `holdfast/reader` as another program has it: built, in its node_modules, under any Node from 20 on. */
+/** `holdfast/reader` as another program has it: built, in its node_modules. It needs Node 22.15, for zstd. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

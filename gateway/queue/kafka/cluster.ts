@@ -41,7 +41,7 @@ export interface Watermarks {
 export type TransactionState = "none" | "committed" | "aborted" | "open";
 
 /**
- * Why a call failed, as the queue recovers from it (KAFKA: one rule for each):
+ * Why a call failed, as the queue recovers from it (docs/design-kafka.md):
  * `retry`: the answer was lost or late: the same call again settles it; `abort`: abort the transaction, then send again;
  * `fenced`: another producer of the same transactional id took over; `restart`: nothing is known of the transaction any
  * more: a new producer, and the start from its first step; `too-large`: the broker refuses a record for its size;

@@ -1,5 +1,5 @@
 /**
- * What a shard's positions are when it starts (KAFKA: base ∪ scan, always). A cluster can lose the end of any partition,
+ * What a shard's positions are when it starts (docs/design-kafka.md: base ∪ scan, always). A cluster can lose the end of any partition,
  * so the newest position records alone are never believed: what they call released is, and the names found in the data
  * itself from the older base on are added. Pure.
  */

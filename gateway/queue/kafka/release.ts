@@ -1,5 +1,5 @@
 /**
- * When a shard's transactions can no longer be taken back (KAFKA: `forwarded` is released only at a new base). A
+ * When a shard's transactions can no longer be taken back (docs/design-kafka.md). A
  * checkpoint notes where everything stands; after the settle time, with the same leaders, it must all stand there still.
  */
 import { crc32 } from "node:zlib";

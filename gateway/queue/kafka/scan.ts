@@ -1,5 +1,5 @@
 /**
- * What a shard reads when it starts, after its producer has fenced whoever had the shard before (KAFKA: every start, in
+ * What a shard reads when it starts, after its producer has fenced whoever had the shard before (docs/design-kafka.md: in
  * this order). Nothing is sent before all of it was read: a zombie's late commit could double it.
  */
 import { Fault } from "../../../shared/errors.ts";

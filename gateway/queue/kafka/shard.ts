@@ -1,6 +1,6 @@
 /**
  * One shard of the Kafka queue: its lanes and its terms. Whatever fails in a way that leaves a doubt ends the term, and
- * the next one begins with the first step of a start; there is no other way back (KAFKA).
+ * the next one begins with the first step of a start; there is no other way back.
  */
 import type { Logger } from "pino";
 import { backoffMs } from "../../../shared/backoff.ts";
