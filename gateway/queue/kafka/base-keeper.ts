@@ -25,6 +25,8 @@ export interface BaseKeeper {
 export function keepBase(site: Site, term: Term): BaseKeeper {
   const { env, log, shard, settleMs } = site;
   let checkpoint: Checkpoint | undefined;
+  /** Since when no checkpoint can be taken. */
+  let undecidedMs: number | undefined;
 
   function isDue(): boolean {
     return term.releasedT < term.record.t || env.monoMs() - term.basedMs > idleBaseMs;
@@ -33,10 +35,12 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
   async function note(): Promise<void> {
     const { t, bases } = term.record;
     const ends = ({ topic, partition }: Place): number => bases[topic]?.newest[partition] ?? 0;
-    const { positionsFrom, lanes } = term;
+    const { positionsFrom, entries, lanes } = term;
     const replays = [...term.replays.values()].filter((replay) => replay.t > term.record.baseT);
-    const state = { takenMs: env.monoMs(), t, positionsFrom, lanes, replays };
+    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays };
     checkpoint = await takeCheckpoint(site, term.topics, ends, state);
+    undecidedMs = checkpoint === undefined ? (undecidedMs ?? env.monoMs()) : undefined;
+    if (undecidedMs !== undefined && env.monoMs() > undecidedMs + undecidedMaxMs) throw lost();
   }
 
   async function release({ t, anchors, positions, lanes, replays }: Checkpoint): Promise<void> {
@@ -67,6 +71,11 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     if (isIdle) term.releasedT = term.record.t;
   }
 
+  function lost(): ClusterError {
+    log.error({ shard, alarm: true }, "the cluster lost records that it had acknowledged; they are written again");
+    return new ClusterError("restart", "records are gone");
+  }
+
   /** Lanes that were forgotten before the older base: no scan can meet their readings any more. */
   function forgottenBefore(baseT: number): string[] {
     return [...term.lanes].flatMap(([key, { forgotten, t }]) => (forgotten && t <= baseT ? key : []));
@@ -84,13 +93,7 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       if (verdict === "undecided" && env.monoMs() < settled.takenMs + settleMs + undecidedMaxMs) return false;
       await inTurn(async () => {
         checkpoint = undefined;
-        if (verdict === "lost" || verdict === "undecided") {
-          log.error(
-            { shard, alarm: true },
-            "the cluster lost records that it had acknowledged; they are written again",
-          );
-          throw new ClusterError("restart", "records are gone");
-        }
+        if (verdict === "lost" || verdict === "undecided") throw lost();
         if (verdict === "stands") await release(settled);
       });
       return verdict === "stands";

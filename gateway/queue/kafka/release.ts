@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "./cluster.ts";
 import { decodePosition, type LaneRecord, laneText, type ReplayRecord, replayText } from "./position-records.ts";
 import type { Entry } from "./scan.ts";
-import type { Site } from "./term.ts";
+import type { Site, Term } from "./term.ts";
 
 export interface Anchor extends Place {
   readonly topicId: string;
@@ -39,16 +39,17 @@ const recordsPerEntry = 64;
 
 /**
  * Notes where everything stands; only between two transactions.
- * @returns undefined where the markers of the latest one are still to come: they are written after its commit was answered
+ * @returns undefined where markers of own transactions are still to come, which are written after a commit was answered, or
+ * were lost: the next one decides what they did, and must settle first (found by the simulation)
  * @param ends by topic and partition the offset from which on the last visible record is looked for
  */
 export async function takeCheckpoint(
   { cluster, positions }: Site,
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
-  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays"> & { readonly positionsFrom: number },
+  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays"> & Pick<Term, "positionsFrom" | "entries">,
 ): Promise<Checkpoint | undefined> {
-  const { takenMs, t, positionsFrom, lanes, replays } = state;
+  const { takenMs, t, positionsFrom, entries, lanes, replays } = state;
   const own = await cluster.watermarks(positions);
   if (own.stable < own.high) return undefined;
   const anchors: Anchor[] = [];
@@ -56,6 +57,9 @@ export async function takeCheckpoint(
     for (let partition = 0; partition < partitions; partition++) {
       const place = { topic, partition };
       const { stable, low, leaderEpoch } = await cluster.watermarks(place);
+      const isUndecided = (entry: Entry): boolean =>
+        entry.topic === topic && entry.partition === partition && entry.offset >= stable;
+      if (entries.some(isUndecided)) return undefined;
       const from = Math.max(ends(place), low);
       const last = await lastVisible(cluster, place, from, stable);
       const end = last === null ? from : last.offset + 1;

@@ -111,6 +111,14 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
       replace: "return [...checkpoint.lanes].every(([key, { t }]) => t >= 0 || t <= baseT",
     },
   ],
+  // A checkpoint waits until all that it is to release is decided.
+  decidedentries: [
+    {
+      file: `${folder}/release.ts`,
+      find: "if (entries.some(isUndecided)) return",
+      replace: "if (entries.slice(0, 0).some(isUndecided)) return",
+    },
+  ],
   // The settle time begins again when a leader has changed.
   leaders: [
     {
