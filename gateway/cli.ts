@@ -155,6 +155,50 @@ program
     );
   });
 
+const deadLetters = program
+  .command("dead-letters")
+  .description("blocks and readings that the queue took as dead letters");
+
+deadLetters
+  .command("list")
+  .description("list them")
+  .addOption(configOption())
+  .option("--limit <count>", "at most so many", "1000")
+  .option("--json", "for programs: one object a line")
+  .action(async (options: ConfigOption & { limit: string; json?: boolean }) => {
+    const limit = Number(options.limit);
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new Fault("usage", { what: "--limit is a whole number from 1 on" });
+    const { listLetters } = await import("./dead-letters.ts");
+    return listLetters(config(options), limit, options.json === true, voice);
+  });
+
+deadLetters
+  .command("show")
+  .description("print one with its block, in base64")
+  .argument("<id>", "as `list` names it")
+  .addOption(configOption())
+  .option("--payload <file>", "write the block to a file instead")
+  .action(async (id: string, options: ConfigOption & { payload?: string }) => {
+    const { showLetter } = await import("./dead-letters.ts");
+    return showLetter(config(options), id, options.payload, voice);
+  });
+
+deadLetters
+  .command("replay")
+  .description("write what they hold to the queue of Kafka, each once for ever, if it can be read and fits by now")
+  .argument("[ids...]", "as `list` names them")
+  .addOption(configOption())
+  .option("--all", "all that were not replayed yet")
+  .option("--json", "for programs: one object a line")
+  .action(async (ids: string[], options: ConfigOption & { all?: boolean; json?: boolean }) => {
+    if ((options.all === true) === ids.length > 0)
+      throw new Fault("usage", { what: "name dead letters, or say --all" });
+    const { replayLetters } = await import("./dead-letters.ts");
+    const wanted = options.all === true ? "all" : ids;
+    process.exitCode = await replayLetters(config(options), wanted, options.json === true, voice);
+  });
+
 program
   .command("declare-lost")
   .description("state that open readings of an agent will never arrive; loss records name them in the queue")

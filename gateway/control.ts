@@ -1,19 +1,18 @@
 /**
  * The way from a command line to the running gateway: HTTP on a socket in the state folder, so that only those who may
- * write there can declare anything.
+ * write there can declare anything, or have anything replayed.
  */
 import { chmodSync, closeSync, openSync, rmSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { codeOf, Fault, type FaultCode, messageOf } from "../shared/errors.ts";
-import { type Declaration, type Declared, declareLost, readDeclaration } from "./declare-lost.ts";
-import type { Journal } from "./journal/journal.ts";
 
-const bodyBytesMax = 4096;
+/** What can be asked for, by path: the answer to a body that nobody has checked. */
+export type Tasks = Readonly<Record<string, (body: unknown) => Promise<unknown>>>;
+
+const bodyBytesMax = 64 * 1024;
 const answerBytesMax = 16 * 1024 * 1024;
 const connectionsMax = 16;
-/** One transaction per report, of which there may be thousands. */
-const answerTimeoutMs = 60_000;
 /** The longest path of a socket that Linux takes (sun_path), without the final zero. */
 const socketPathBytesMax = 107;
 
@@ -26,10 +25,10 @@ function socketAt(stateFolder: string): { path: string; done(): void } {
 }
 
 /**
- * Listens for declarations while the gateway runs. Only the holder of the journal may call it: a socket that is there
+ * Listens while the gateway runs. Only the holder of the journal may call it: a socket that is there
  * already was left by a process that is gone.
  */
-export async function startControl(stateFolder: string, journal: Journal): Promise<{ stop(): Promise<void> }> {
+export async function startControl(stateFolder: string, tasks: Tasks): Promise<{ stop(): Promise<void> }> {
   const { path, done } = socketAt(stateFolder);
   rmSync(path, { force: true });
   const server = createServer((message, response) => {
@@ -41,7 +40,7 @@ export async function startControl(stateFolder: string, journal: Journal): Promi
       else message.destroy();
     });
     message.on("end", () => {
-      void answerTo(journal, Buffer.concat(chunks).toString("utf8")).then(({ code, body }) => {
+      void answerTo(tasks[message.url ?? ""], Buffer.concat(chunks).toString("utf8")).then(({ code, body }) => {
         response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
       });
     });
@@ -64,9 +63,10 @@ export async function startControl(stateFolder: string, journal: Journal): Promi
   };
 }
 
-async function answerTo(journal: Journal, text: string): Promise<{ code: number; body: unknown }> {
+async function answerTo(task: Tasks[string] | undefined, text: string): Promise<{ code: number; body: unknown }> {
   try {
-    return { code: 200, body: await declareLost(journal, readDeclaration(parsed(text))) };
+    if (task === undefined) throw new Fault("usage", { what: "the gateway that runs does not know this command" });
+    return { code: 200, body: await task(parsed(text)) };
   } catch (error) {
     const { code, what, why, remedy } =
       error instanceof Fault ? error : new Fault("internal", { what: messageOf(error), cause: error });
@@ -78,20 +78,26 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Fault("usage", { what: "the declaration is no JSON", why: messageOf(error), cause: error });
+    throw new Fault("usage", { what: "what is asked for is no JSON", why: messageOf(error), cause: error });
   }
 }
 
 /**
- * Asks the running gateway of a state folder.
+ * Asks the running gateway of a state folder to do one of its tasks.
+ * @param waitMs how long its answer may take
  * @returns undefined where none runs
  * @throws Fault what the gateway answered, or `unavailable` where it cannot be asked
  */
-export function askRunning(stateFolder: string, declaration: Declaration): Promise<Declared[] | undefined> {
+export function askRunning(
+  stateFolder: string,
+  task: string,
+  body: unknown,
+  waitMs: number,
+): Promise<unknown[] | undefined> {
   return new Promise((resolve, reject) => {
     const { path, done } = socketAt(stateFolder);
     const failed = (error: unknown): void => reject(unavailable(stateFolder, error));
-    const options = { socketPath: path, method: "POST", path: "/declare-lost", timeout: answerTimeoutMs };
+    const options = { socketPath: path, method: "POST", path: task, timeout: waitMs };
     const call = request(options, (response) => {
       const chunks: Buffer[] = [];
       let sizeBytes = 0;
@@ -104,20 +110,20 @@ export function askRunning(stateFolder: string, declaration: Declaration): Promi
       response.on("end", () => {
         try {
           const body = parsed(Buffer.concat(chunks).toString("utf8"));
-          if (response.statusCode === 200 && Array.isArray(body)) resolve(body as Declared[]);
+          if (response.statusCode === 200 && Array.isArray(body)) resolve(body as unknown[]);
           else reject(answeredFault(body));
         } catch (error) {
           failed(error);
         }
       });
     });
-    call.on("timeout", () => call.destroy(new Error(`no answer within ${answerTimeoutMs / 1000} s`)));
+    call.on("timeout", () => call.destroy(new Error(`no answer within ${waitMs / 1000} s`)));
     call.on("error", (error) => {
       if (["ENOENT", "ECONNREFUSED"].includes(codeOf(error))) resolve(undefined);
       else failed(error);
     });
     call.on("close", done);
-    call.end(JSON.stringify(declaration));
+    call.end(JSON.stringify(body));
   });
 }
 

@@ -8,6 +8,9 @@ import type { Span } from "../shared/ranges.ts";
 import type { Journal, Report } from "./journal/journal.ts";
 import type { Lane } from "./queue/queue.ts";
 
+/** Its name at the socket of the running gateway. */
+export const declareTask = "/declare-lost";
+
 /** Which open seqs to declare: everything reported of an agent, narrowed by what is given. */
 export interface Declaration {
   readonly agent: string;

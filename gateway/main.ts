@@ -3,7 +3,7 @@
  *
  *   agents ─▶ broker (MQTT) ─▶ ingress ─▶ journal ─▶ forwarder ─▶ queue
  *
- *   control.sock: declare-lost             admin: /healthz /metrics /status
+ *   control.sock: declare-lost, replay     admin: /healthz /metrics /status
  *
  * Ingress answers after the journal's fsync; the forwarder pulls from the journal, and deletes there what the queue has.
  */
@@ -19,6 +19,7 @@ import type { Life } from "../shared/run.ts";
 import { version } from "../shared/version.ts";
 import type { GatewayConfig } from "./config.ts";
 import { startControl } from "./control.ts";
+import { declareLost, declareTask, readDeclaration } from "./declare-lost.ts";
 import { startForwarder } from "./forwarder/forwarder.ts";
 import { checkGroup, knownGroup } from "./group.ts";
 import { type Broker, startBroker } from "./ingress/broker.ts";
@@ -31,6 +32,7 @@ import { openSqliteJournal } from "./journal/sqlite.ts";
 import { openFileQueue } from "./queue/file.ts";
 import { type LateQueue, lateQueue } from "./queue/late.ts";
 import type { Queue } from "./queue/queue.ts";
+import { openReplayer, readWishes, replayTask } from "./replay-letters.ts";
 import { addGatewayMetrics, healthOf, type StatusSources, statusOf } from "./status.ts";
 
 /** The durable parts: also what `declare-lost` opens while no gateway runs. */
@@ -158,7 +160,17 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     alarm: (kind, agent, detail) => log.warn({ alarm: kind, agent }, detail),
   });
   const rateIn = watchRate(env, () => ingress.counters.readings);
-  const sources: StatusSources = { name: config.name, journal, ingress, forwarder, broker: () => broker, rateIn };
+  const replayer = openReplayer(queue);
+  const { replayed } = replayer;
+  const sources: StatusSources = {
+    name: config.name,
+    journal,
+    ingress,
+    forwarder,
+    replayed,
+    broker: () => broker,
+    rateIn,
+  };
   const metrics = openMetrics("holdfast-gateway", version);
   addGatewayMetrics(metrics, sources);
   const status = (): ReturnType<typeof statusOf> => statusOf(sources);
@@ -171,7 +183,10 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     rateIn.stop();
     return admin.stop();
   });
-  const control = await startControl(config.stateFolder, journal);
+  const control = await startControl(config.stateFolder, {
+    [declareTask]: (body) => declareLost(journal, readDeclaration(body)),
+    [replayTask]: (body) => replayer.replay(readWishes(body)),
+  });
   life.onStop("control", () => control.stop());
 
   broker = await startBroker({

@@ -4,6 +4,7 @@ import { Fault, type FaultCode, messageOf } from "../shared/errors.ts";
 import { sizeOf } from "../shared/ranges.ts";
 import { bodyOf } from "./forwarder/outcome.ts";
 import { type DeadLetters, type LetterPlace, spanOfId } from "./queue/dead-letters.ts";
+import type { Queue } from "./queue/queue.ts";
 
 /** A dead letter, and where it was met. */
 export interface Wish {
@@ -30,11 +31,14 @@ export interface Replayer {
   replayed(): number;
 }
 
+/** Its name at the socket of the running gateway. */
+export const replayTask = "/replay";
+
 /** Dead letters of one request. */
 export const wishesMax = 100;
 
 /** @param decode reads a block: as the forwarder does, but for tests */
-export function openReplayer(deadLetters: DeadLetters | undefined, decode = bodyOf): Replayer {
+export function openReplayer(queue: Pick<Queue, "deadLetters">, decode = bodyOf): Replayer {
   let replayed = 0;
 
   async function write(letters: DeadLetters, { id, place }: Wish): Promise<void> {
@@ -60,6 +64,7 @@ export function openReplayer(deadLetters: DeadLetters | undefined, decode = body
   return {
     replayed: () => replayed,
     async replay(wishes) {
+      const { deadLetters } = queue;
       if (deadLetters === undefined) {
         throw new Fault("usage", {
           what: "the file queue replays no dead letters",

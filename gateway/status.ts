@@ -38,6 +38,8 @@ export interface GatewayStatus {
   /** Time since the queue last took something, ms; null where it took nothing since the start. */
   readonly forwardedAgoMs: number | null;
   readonly deadLetters: number;
+  /** Of these and older ones, those that were replayed. */
+  readonly replayedLetters: number;
   readonly lost: Readonly<Record<string, number>>;
   readonly refused: Readonly<Record<string, number>>;
   /** What ingress alarmed about since the start, by kind. */
@@ -55,11 +57,20 @@ export interface StatusSources {
   readonly journal: Journal;
   readonly ingress: Ingress;
   readonly forwarder: Forwarder;
+  readonly replayed: () => number;
   readonly broker: () => Broker | undefined;
   readonly rateIn: Rate;
 }
 
-export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: StatusSources): GatewayStatus {
+export function statusOf({
+  name,
+  journal,
+  ingress,
+  forwarder,
+  replayed,
+  broker,
+  rateIn,
+}: StatusSources): GatewayStatus {
   const usage = journal.usage();
   const forwarding = forwarder.status();
   const perSecondIn = rateIn.perSecond();
@@ -88,6 +99,7 @@ export function statusOf({ name, journal, ingress, forwarder, broker, rateIn }: 
     forwardedReadings: forwarding.readings,
     forwardedAgoMs: forwarding.committedAgoMs,
     deadLetters: forwarding.deadLetters,
+    replayedLetters: replayed(),
     lost: forwarding.lost,
     refused: ingress.counters.nacks,
     alarms: ingress.counters.alarms,
@@ -139,7 +151,7 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["forwarder", status.trouble === null ? status.forwarder : `${status.forwarder}: ${status.trouble}`],
     ["forwarded", `${countText(status.forwardedReadings)} readings since the start, ${lastText(status)}`],
     ["lost", some(status.lost)],
-    ["dead letters", countText(status.deadLetters)],
+    ["dead letters", `${countText(status.deadLetters)}, ${countText(status.replayedLetters)} replayed`],
     ["refused", some(status.refused)],
     ["alarms", some(status.alarms)],
   ];
@@ -162,7 +174,7 @@ function lastText({ forwardedAgoMs }: GatewayStatus): string {
 
 /** Registers the metrics of the gateway. */
 export function addGatewayMetrics(registry: Registry, sources: StatusSources): void {
-  const { journal, ingress, forwarder, broker } = sources;
+  const { journal, ingress, forwarder, replayed, broker } = sources;
   addGauge(registry, {
     name: "holdfast_gateway_connections",
     help: "Agents that are connected.",
@@ -215,5 +227,10 @@ export function addGatewayMetrics(registry: Registry, sources: StatusSources): v
     name: "holdfast_gateway_dead_letters_total",
     help: "Blocks that could not be read since the start.",
     read: () => forwarder.status().deadLetters,
+  });
+  addCounter(registry, {
+    name: "holdfast_gateway_replayed_letters_total",
+    help: "Dead letters that were replayed since the start.",
+    read: () => replayed(),
   });
 }

@@ -59,6 +59,9 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
     forwarded: (lane) => (queue === undefined ? (known.get(keyOf(lane))?.forwarded ?? []) : queue.forwarded(lane)),
     floors: () => queue?.floors() ?? [],
     commit: async (outcomes, positions) => begun().commit(outcomes, positions),
+    get deadLetters() {
+      return begun().deadLetters;
+    },
     forget: async (floor, lanes) => begun().forget(floor, lanes),
     close: async () => queue?.close(),
   };

@@ -99,6 +99,6 @@ export interface Queue {
   /** Raises a floor and deletes the positions of the forgotten lanes in one atomic, durable step. */
   forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
   /** Absent where the engine replays none. */
-  readonly deadLetters?: DeadLetters;
+  readonly deadLetters?: DeadLetters | undefined;
   close(): Promise<void>;
 }

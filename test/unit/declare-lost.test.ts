@@ -4,8 +4,8 @@ import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { askRunning, startControl } from "../../gateway/control.ts";
-import { declareLost, readDeclaration } from "../../gateway/declare-lost.ts";
+import { askRunning, startControl, type Tasks } from "../../gateway/control.ts";
+import { declareLost, declareTask, readDeclaration } from "../../gateway/declare-lost.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
 import { codecLoss } from "../../shared/block/block.ts";
 import { readLoss } from "../../shared/block/loss.ts";
@@ -13,6 +13,12 @@ import { covers } from "../../shared/ranges.ts";
 import { agentLane } from "../fakes/agent-lane.ts";
 import { journalInMemory } from "../fakes/journal-in-memory.ts";
 import { fakeQueue } from "../fakes/queue.ts";
+
+const ask = (folder: string, declaration: object) => askRunning(folder, declareTask, declaration, 10_000);
+
+const tasksOf = (journal: Journal): Tasks => ({
+  [declareTask]: (body) => declareLost(journal, readDeclaration(body)),
+});
 
 function tempFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-control-"));
@@ -104,29 +110,32 @@ test("declarations of unknown shape are refused with what to do", () => {
 test("a declaration reaches the running gateway through its socket, which a dead one may have left behind", async (t) => {
   const { journal, lanes } = await reported();
   const folder = tempFolder(t);
-  assert.equal(await askRunning(folder, { agent: "pump-1" }), undefined, "nobody runs");
+  assert.equal(await ask(folder, { agent: "pump-1" }), undefined, "nobody runs");
   writeFileSync(join(folder, "control.sock"), "");
-  assert.equal(await askRunning(folder, { agent: "pump-1" }), undefined, "nobody listens");
-  const control = await startControl(folder, journal);
+  assert.equal(await ask(folder, { agent: "pump-1" }), undefined, "nobody listens");
+  const control = await startControl(folder, tasksOf(journal));
   t.after(() => control.stop());
   assert.equal(statSync(join(folder, "control.sock")).mode & 0o777, 0o600);
-  const declared = await askRunning(folder, { agent: "pump-1", stream: "log" });
+  const declared = await ask(folder, { agent: "pump-1", stream: "log" });
   assert.deepEqual(declared, [{ lane: lanes[1]?.lane, reason: "journal-lost", seqs: 3 }]);
   const unknown = { agent: "pump-1", stream: "log", epoch: "ffffffffffffffff", span: { first: 1, last: 2 } };
-  await assert.rejects(askRunning(folder, unknown), { name: "Fault", code: "bad-input" });
+  await assert.rejects(ask(folder, unknown), { name: "Fault", code: "bad-input" });
 });
 
 test("I8: the socket refuses what is no declaration, or too long for one, and goes on", async (t) => {
   const { journal } = await reported();
   const folder = tempFolder(t);
-  const control = await startControl(folder, journal);
+  const control = await startControl(folder, tasksOf(journal));
   t.after(() => control.stop());
   const post = (text: string): Promise<string> =>
     new Promise((resolve) => {
-      const call = request({ socketPath: join(folder, "control.sock"), method: "POST" }, (response) => {
-        let body = "";
-        response.on("data", (part) => (body += part)).on("end", () => resolve(`${response.statusCode} ${body}`));
-      });
+      const call = request(
+        { socketPath: join(folder, "control.sock"), method: "POST", path: declareTask },
+        (response) => {
+          let body = "";
+          response.on("data", (part) => (body += part)).on("end", () => resolve(`${response.statusCode} ${body}`));
+        },
+      );
       call.on("error", () => resolve("cut off"));
       call.end(text);
     });
@@ -140,9 +149,9 @@ test("a state folder deeper than a socket's path may be is no hindrance", async 
   const { journal } = await reported();
   const folder = join(tempFolder(t), "deep".repeat(30), "deeper".repeat(20));
   mkdirSync(folder, { recursive: true });
-  const control = await startControl(folder, journal);
+  const control = await startControl(folder, tasksOf(journal));
   assert.ok(existsSync(join(folder, "control.sock")));
-  assert.equal((await askRunning(folder, { agent: "pump-1" }))?.length, 2);
+  assert.equal((await ask(folder, { agent: "pump-1" }))?.length, 2);
   await control.stop();
   assert.equal(existsSync(join(folder, "control.sock")), false);
 });
@@ -152,7 +161,7 @@ test("an answer in unknown words is a Fault, not a defect", async (t) => {
     const folder = tempFolder(t);
     const server = createServer((_, response) => response.writeHead(400).end(answer));
     await new Promise<void>((resolve) => server.listen(join(folder, "control.sock"), resolve));
-    await assert.rejects(askRunning(folder, { agent: "pump-1" }), { name: "Fault", code: "unavailable" }, answer);
+    await assert.rejects(ask(folder, { agent: "pump-1" }), { name: "Fault", code: "unavailable" }, answer);
     server.close();
   }
 });

@@ -24,6 +24,7 @@ const status: GatewayStatus = {
   forwardedReadings: 99,
   forwardedAgoMs: 1_500,
   deadLetters: 0,
+  replayedLetters: 0,
   lost: { quota: 7, corrupt: 0 },
   refused: { busy: 0 },
   alarms: { conflict: 3 },
