@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import type { Brokers } from "../../demo/kafka/brokers.ts";
+import { tailOf } from "../../demo/processes.ts";
 import type { Producers } from "../../demo/producers.ts";
 import { until } from "../../demo/waiting.ts";
 import { atEnd } from "../fakes/at-end.ts";
@@ -58,4 +59,15 @@ export async function said(line: KafkaLine, words: RegExp, from = 0, withinMs = 
   await until(`the gateway says ${words}`, isSaid, withinMs).catch((cause: unknown) => {
     throw new Error(`it said only:\n${line.gatewayLog().slice(from)}`, { cause });
   });
+}
+
+/** Starts a gateway that must refuse to run, and returns what it said. */
+export async function refused(line: KafkaLine): Promise<string> {
+  const from = line.gatewayLog().length;
+  const { ended } = line.gateway.launch();
+  const timer = setTimeout(() => void line.gateway.stop(), 30_000);
+  const { code, signal } = await ended;
+  clearTimeout(timer);
+  assert.ok(signal === null && code !== 0, `it ended with ${signal ?? code}:\n${tailOf(line.gateway.logFile)}`);
+  return line.gatewayLog().slice(from);
 }

@@ -145,7 +145,7 @@ export async function layKafkaLine(options: KafkaLineOptions): Promise<KafkaLine
     },
     async end() {
       await Promise.all(producers.map((one) => one.stop()));
-      await Promise.all([gateway, ...agents].map((one) => (one.wasStarted() ? one.kill() : undefined)));
+      await Promise.all([gateway, ...agents].filter((one) => one.wasStarted()).map((one) => one.kill()));
     },
     audit: () => auditTopics(brokers.bootstrap, [topics.readings, topics.losses, topics.deadLetters], memory),
     rssBytes() {

@@ -4,11 +4,10 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { type Brokers, startBrokers, type TopicWish } from "../../demo/kafka/brokers.ts";
 import { runJava } from "../../demo/kafka/java.ts";
 import { command, gatewayScript } from "../../demo/line.ts";
-import { tailOf } from "../../demo/processes.ts";
 import { until } from "../../demo/waiting.ts";
 import { clusterMissing, connect, recordAt, untilSettled } from "./cluster-under-test.ts";
 import type { KafkaLine } from "./line.ts";
-import { comesThrough, loadedLine, said } from "./line-under-test.ts";
+import { comesThrough, loadedLine, refused, said } from "./line-under-test.ts";
 
 const compacted: TopicWish = { configs: { "cleanup.policy": "compact" } };
 
@@ -18,17 +17,6 @@ void describe("the queue's topics", { skip: clusterMissing() ?? false }, () => {
     brokers = await startBrokers(1);
   });
   after(() => brokers.stop());
-
-  /** Starts a gateway that must refuse to run, and returns what it said. */
-  async function refused(line: KafkaLine): Promise<string> {
-    const from = line.gatewayLog().length;
-    const { ended } = line.gateway.launch();
-    const timer = setTimeout(() => void line.gateway.stop(), 30_000);
-    const { code, signal } = await ended;
-    clearTimeout(timer);
-    assert.ok(signal === null && code !== 0, `it ended with ${signal ?? code}:\n${tailOf(line.gateway.logFile)}`);
-    return line.gatewayLog().slice(from);
-  }
 
   /** Stops the gateway with all that it has settled, so that what is done to its topics cannot be an accident of timing. */
   async function settledAndStopped(t: TestContext) {
