@@ -4,6 +4,7 @@ import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
 import type { RecordFormat } from "../../gateway/queue/kafka/format.ts";
 import { type KafkaQueueOptions, openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
 import { recordFormat } from "../../gateway/queue/kafka/record-format.ts";
+import type { RoomKeeper } from "../../gateway/queue/kafka/room.ts";
 import { keysOf, topicNames } from "../../gateway/queue/kafka/topic-names.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
@@ -42,6 +43,10 @@ export function testFormat({ namespace, readings, losses, deadLetters }: QueueTo
   });
 }
 
+/** Nothing is ever refused for its size. */
+const room = { recordBytesMax: 1_000_000, batchBytesMax: 1_000_000 };
+export const largeRoom: RoomKeeper = { now: () => room, shrink: (refused) => Promise.reject(refused) };
+
 /** Opens the queue on a cluster that has the topics. */
 export function openTestQueue(
   cluster: KafkaCluster,
@@ -58,6 +63,7 @@ export function openTestQueue(
     positionsTopic: topics.positions,
     deadLetterTopic: topics.deadLetters,
     settleMs: 20,
+    room: largeRoom,
     groupId,
     makeTopic: (name) => Promise.reject(new Error(`${name} is not there`)),
     ...more,

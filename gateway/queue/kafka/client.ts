@@ -13,6 +13,8 @@ export interface ClientOptions {
   readonly clientId: string;
   /** More of librdkafka's properties, checked by the caller; those that the queue's promises rest on win over them. */
   readonly properties: Properties;
+  /** The `batch.size` of producers that are made from now on; absent: librdkafka's own. */
+  readonly batchBytesMax?: () => number;
   /** Absent: plain connections without a login. */
   readonly security?: Security;
   /** How long one request waits for a broker before the call answers `retry` or `away`. */
@@ -28,7 +30,7 @@ export interface ClientOptions {
  * @throws Fault `unavailable`, not retryable, where the clients are not installed
  */
 export async function connectCluster(options: ClientOptions): Promise<KafkaCluster> {
-  const { brokers, clientId, answerMs, security = noSecurity } = options;
+  const { brokers, clientId, answerMs, security = noSecurity, batchBytesMax } = options;
   const library = loadLibrdkafka();
   const properties = propertiesOf(options);
   // librdkafka complains in the log about properties that a consumer has no use for.
@@ -37,7 +39,10 @@ export async function connectCluster(options: ClientOptions): Promise<KafkaClust
   const { close, ...metadata } = await openMetadata({ brokers, clientId, answerMs, security: security.second });
   return {
     ...metadata,
-    producer: (transactionalId) => openProducer({ library, properties, transactionalId, answerMs }),
+    producer(transactionalId) {
+      const sized = batchBytesMax === undefined ? {} : { "batch.size": batchBytesMax() };
+      return openProducer({ library, properties: { ...properties, ...sized }, transactionalId, answerMs });
+    },
     read: reader.read,
     async close() {
       await reader.close();

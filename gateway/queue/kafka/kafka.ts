@@ -13,6 +13,8 @@ import { openDeadLetters } from "./dead-letters.ts";
 import type { RecordFormat } from "./format.ts";
 import { patiently } from "./patience.ts";
 import type { QueueRecord } from "./position-records.ts";
+import { closedFault } from "./refusals.ts";
+import type { RoomKeeper } from "./room.ts";
 import { openShard, type Shard } from "./shard.ts";
 
 export interface KafkaQueueOptions {
@@ -27,6 +29,7 @@ export interface KafkaQueueOptions {
   readonly settleMs: number;
   /** Makes a topic that a template names for the first time. */
   readonly makeTopic: (name: string) => Promise<TopicInfo>;
+  readonly room: RoomKeeper;
   /** The group that this gateway knows; null where it knows none, and a queue may be made. */
   readonly groupId: string | null;
   /** The cluster that the operator means, where the queue was moved to another one; null where none was confirmed. */
@@ -106,7 +109,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     options.signal?.addEventListener("abort", () => waited.resolve(), { once: true });
     await waited.promise;
     listeners.delete(look);
-    if (options.signal?.aborted === true) throw new Fault("closed", { what: "the queue is closed", retryable: true });
+    if (options.signal?.aborted === true) throw closedFault();
   }
 
   function queueOf(found: QueueRecord | undefined): QueueRecord | undefined {
@@ -170,7 +173,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   let closing: Promise<void> | undefined;
 
   function refuseClosed(): void {
-    if (closed) throw new Fault("closed", { what: "the queue is closed", retryable: true });
+    if (closed) throw closedFault();
   }
 
   /** Runs a step on each shard that it concerns; it has landed when all have. */

@@ -14,10 +14,11 @@ import type { TopicInfo } from "./cluster.ts";
 import { openKafkaQueue } from "./kafka.ts";
 import { patiently } from "./patience.ts";
 import { recordFormat } from "./record-format.ts";
+import { keepRoom } from "./room.ts";
 import { readSecurity } from "./security.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { keysOf, topicNames } from "./topic-names.ts";
-import { makeTopic, prepareTopics } from "./topics.ts";
+import { inspectTopics, makeTopic, prepareTopics } from "./topics.ts";
 
 export interface OpenOptions {
   readonly settings: KafkaSettings;
@@ -42,18 +43,37 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
   const nowMs = env.monoMs;
   const admin = await openAdmin({ brokers, clientId, answerMs, security: security.second });
   try {
-    const { recordBytesMax, batchBytesMax, warnings } = await patiently(patience, () => prepareTopics(admin, settings));
+    const { warnings, ...first } = await patiently(patience, () => prepareTopics(admin, settings));
     for (const { what, why, remedy } of warnings) log.warn({ why, remedy }, what);
-    const sized = { ...properties, "batch.size": batchBytesMax };
-    const client = { brokers, clientId, properties: sized, security, answerMs, patienceMs, nowMs };
+    const fixedTopics = [deadLetterTopic, positionsTopic];
+    const room = keepRoom({ first, inspect: () => inspectTopics(admin, settings), fixedTopics, log });
+    const batchBytesMax = (): number => room.now().batchBytesMax;
+    const client = { brokers, clientId, properties, batchBytesMax, security, answerMs, patienceMs, nowMs };
     const cluster = await connectCluster(client);
     try {
       const known = await patiently(patience, () => cluster.topics());
       const topics = topicNames(settings.topic, known.keys());
-      const format = recordFormat({ ...settings, topics, keyOf: keysOf(settings.key), recordBytesMax });
+      const format = recordFormat({
+        ...settings,
+        topics,
+        keyOf: keysOf(settings.key),
+        get recordBytesMax() {
+          return room.now().recordBytesMax;
+        },
+      });
       const making = (name: string): Promise<TopicInfo> => makeTopic(admin, settings, name);
       const { confirmCluster } = settings;
-      const own = { cluster, format, namespace, deadLetterTopic, settleMs, groupId, confirmCluster, makeTopic: making };
+      const own = {
+        cluster,
+        format,
+        room,
+        namespace,
+        deadLetterTopic,
+        settleMs,
+        groupId,
+        confirmCluster,
+        makeTopic: making,
+      };
       const more = rebuild === undefined ? {} : { rebuild };
       return closing(await openKafkaQueue({ ...patience, ...own, ...more }), cluster, admin);
     } catch (error) {

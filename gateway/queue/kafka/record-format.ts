@@ -8,19 +8,20 @@ import { isOwnTopic, recordsOf, topicsOf } from "./records.ts";
 export type RecordSettings = Omit<RecordOptions, "shard" | "partitionsOf">;
 
 export function recordFormat(settings: RecordSettings): RecordFormat {
-  const anywhere: RecordOptions = { ...settings, shard: 0, partitionsOf: () => 1 };
+  /** Made anew each time: what a record may take can change. */
+  const anywhere = (): RecordOptions => ({ ...settings, shard: 0, partitionsOf: () => 1 });
   return {
-    topicsOf: (outcomes) => topicsOf(outcomes, anywhere),
+    topicsOf: (outcomes) => topicsOf(outcomes, settings),
     records: (outcomes, { shard, t, nowMs, replay = null, partitionsOf }) =>
       recordsOf(outcomes, { ...settings, shard, partitionsOf }, { t, nowMs, replay }),
     refusal(outcome) {
-      for (const { headers } of recordsOf([outcome], anywhere, { t: 0, nowMs: 0, replay: null })) {
+      for (const { headers } of recordsOf([outcome], anywhere(), { t: 0, nowMs: 0, replay: null })) {
         const isDead = headers.some(([name, value]) => name === "kind" && value === "dead-letter");
         if (isDead) return String(headers.find(([name]) => name === "reason")?.[1]);
       }
       return undefined;
     },
     nameOf: nameReader(),
-    isOwn: (topic) => isOwnTopic(topic, anywhere),
+    isOwn: (topic) => isOwnTopic(topic, settings),
   };
 }

@@ -6,8 +6,10 @@ import { readingRecords } from "./reading-records.ts";
 import { laneHeaders } from "./record-names.ts";
 import type { RecordOptions, Writing } from "./record-rules.ts";
 
+type RecordPlaces = Pick<RecordOptions, "topics" | "format" | "lossTopic" | "deadLetterTopic">;
+
 /** The topics that the records of these outcomes can need: they must be there before the transaction begins. */
-export function topicsOf(outcomes: Iterable<Outcome>, options: RecordOptions): Set<string> {
+export function topicsOf(outcomes: Iterable<Outcome>, options: RecordPlaces): Set<string> {
   const { topics, format, lossTopic, deadLetterTopic } = options;
   const needed = new Set([deadLetterTopic]);
   for (const { lane, body } of outcomes) {
@@ -20,7 +22,7 @@ export function topicsOf(outcomes: Iterable<Outcome>, options: RecordOptions): S
 }
 
 /** True for a topic that records of this queue can go to. */
-export function isOwnTopic(topic: string, { topics, lossTopic, deadLetterTopic }: RecordOptions): boolean {
+export function isOwnTopic(topic: string, { topics, lossTopic, deadLetterTopic }: RecordPlaces): boolean {
   return topic === lossTopic || topic === deadLetterTopic || topics.isOwn(topic);
 }
 

@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import { backoffMs } from "../../../shared/backoff.ts";
 import type { Env } from "../../../shared/env.ts";
-import { Fault, messageOf } from "../../../shared/errors.ts";
+import { type Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
 import type { Letter, LetterState } from "../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../queue.ts";
@@ -14,7 +14,9 @@ import { type BaseKeeper, keepBase } from "./base-keeper.ts";
 import { ClusterError, type KafkaCluster, type Place } from "./cluster.ts";
 import type { RecordFormat } from "./format.ts";
 import { decodePosition, floorText, type LaneRecord, laneText, type ShardRecord } from "./position-records.ts";
+import { closedFault, staleFault, takenFault, unreleasedFault } from "./refusals.ts";
 import { planReplay, stateOfReplay } from "./replay.ts";
+import type { RoomKeeper } from "./room.ts";
 import { beginTerm, type Site, type Term, write } from "./term.ts";
 import { troubleFault } from "./trouble.ts";
 
@@ -30,6 +32,7 @@ export interface ShardOptions {
   readonly owner: string;
   readonly queue: Site["queue"];
   readonly makeTopic: Site["makeTopic"];
+  readonly room: RoomKeeper;
   readonly released?: Site["released"];
   /** Something was released, or a new generation began. */
   readonly onProgress: () => void;
@@ -79,6 +82,9 @@ export function openShard(options: ShardOptions): Shard {
   const site: Site = { ...options, positions, transactionalId, pause, checkOwner };
   const turns = takeTurns();
   let producer = cluster.producer(transactionalId);
+  let sizes = options.room.now();
+  /** A refusal for size that nothing was made smaller for. */
+  let tooLarge: ClusterError | undefined;
   let running: { term: Term; base: BaseKeeper } | undefined;
   /** The latest term, also after its end: until the next one begins it is the best that is known. */
   let latest: Term | undefined;
@@ -112,6 +118,7 @@ export function openShard(options: ShardOptions): Shard {
     // Two gateways that take one shard from each other must not do so all day, and a dead cluster is not asked all day.
     if (rest !== undefined && env.monoMs() < rest.untilMs) throw troubleFault(rest.why, positionsTopic);
     await refuseWhenTaken();
+    if (tooLarge !== undefined) await makeSmaller(tooLarge);
     const term = await beginTerm(site, producer);
     running = { term, base: keepBase(site, term) };
     latest = term;
@@ -120,6 +127,17 @@ export function openShard(options: ShardOptions): Shard {
     rest = undefined;
     options.onProgress();
     return term;
+  }
+
+  async function makeSmaller(refused: ClusterError): Promise<void> {
+    await options.room.shrink(refused, sizes);
+    tooLarge = undefined;
+    newProducer();
+  }
+
+  function newProducer(): void {
+    producer = cluster.producer(transactionalId);
+    sizes = options.room.now();
   }
 
   /** Whoever else has written the shard's record since owns the shard: to fence that one back would never end. */
@@ -136,11 +154,7 @@ export function openShard(options: ShardOptions): Shard {
 
   function checkOwner({ owner, t }: ShardRecord): void {
     if (latest === undefined || owner === options.owner || t <= latest.record.t) return;
-    fenced = new Fault("closed", {
-      what: `shard ${shard} of the queue is forwarded by another gateway`,
-      why: `${owner} has taken it over`,
-      remedy: "run one gateway for each shard; restart this one when the other has stopped",
-    });
+    fenced = takenFault(shard, owner);
     // Whoever waits for a release must look again, and is refused then.
     generation++;
     options.onProgress();
@@ -182,10 +196,11 @@ export function openShard(options: ShardOptions): Shard {
 
   async function letGo(error: ClusterError): Promise<void> {
     if (running === undefined) rests(error);
+    if (error.trouble === "too-large") tooLarge = error;
     running = undefined;
     if (error.trouble === "abort" || error.trouble === "too-large") await producer.abort().catch(() => undefined);
     await producer.close().catch(() => undefined);
-    producer = cluster.producer(transactionalId);
+    newProducer();
   }
 
   async function keepHouse(): Promise<void> {
@@ -225,8 +240,8 @@ export function openShard(options: ShardOptions): Shard {
     commit: (outcomes, moved, seen) =>
       inTurn(async () => {
         const term = await ready();
-        if (seen !== generation) throw stale();
-        if (term.entries.length > entriesMax) throw unreleased();
+        if (seen !== generation) throw staleFault();
+        if (term.entries.length > entriesMax) throw unreleasedFault();
         const changed = moved.map(({ lane, storeId, run, forwarded }): LaneRecord => {
           const base = term.lanes.get(laneText(lane))?.base ?? [];
           return { lane, storeId, run, t: 0, ranges: forwarded, base, forgotten: false };
@@ -268,20 +283,4 @@ export function openShard(options: ShardOptions): Shard {
       await producer.close().catch(() => undefined);
     },
   };
-}
-
-function closedFault(): Fault {
-  return new Fault("closed", { what: "the queue is closed", retryable: true });
-}
-
-function stale(): Fault {
-  return new Fault("unavailable", { what: "the queue began anew", why: "its positions changed", retryable: true });
-}
-
-function unreleased(): Fault {
-  return new Fault("unavailable", {
-    what: "the queue waits for the release of what it has",
-    why: "the leaders of its partitions keep changing",
-    retryable: true,
-  });
 }

@@ -145,7 +145,7 @@ function roomIn(topic: FoundTopic | undefined, role: TopicRole, settings: KafkaS
   return { recordBytesMax: recordBytesMaxOf(role === "readings" ? largest : clientBytes), batchBytesMax };
 }
 
-function smaller(one: Room, other: Room): Room {
+export function smaller(one: Room, other: Room): Room {
   return {
     recordBytesMax: Math.min(one.recordBytesMax, other.recordBytesMax),
     batchBytesMax: Math.min(one.batchBytesMax, other.batchBytesMax),

@@ -12,6 +12,7 @@ import { beyond } from "../../../shared/ranges.ts";
 import { type AgentLane, agentLane, synced } from "../../fakes/agent-lane.ts";
 import { readings } from "../../fakes/counted-blocks.ts";
 import { type EndFault, fakeCluster } from "../../fakes/kafka-cluster.ts";
+import { largeRoom } from "../../fakes/kafka-queue.ts";
 import { createClock, type Life, newLife } from "../clock.ts";
 import { seededDice } from "../dice.ts";
 import { newMachine, processEnv } from "../env.ts";
@@ -107,6 +108,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       namespace,
       positionsTopic,
       deadLetterTopic,
+      room: largeRoom,
       settleMs,
       groupId,
       makeTopic,

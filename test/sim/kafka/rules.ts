@@ -141,7 +141,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   // A plan made on the positions of an earlier generation is refused.
-  stale: [{ file: `${folder}/shard.ts`, find: "if (seen !== generation) throw stale();", replace: "" }],
+  stale: [{ file: `${folder}/shard.ts`, find: "if (seen !== generation) throw staleFault();", replace: "" }],
   // A new queue counts as made once its first record cannot be lost.
   newqueue: [
     {

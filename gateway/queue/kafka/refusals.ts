@@ -1,0 +1,26 @@
+/** Why a shard does nothing for its caller now. */
+import { Fault } from "../../../shared/errors.ts";
+
+export function closedFault(): Fault {
+  return new Fault("closed", { what: "the queue is closed", retryable: true });
+}
+
+export function takenFault(shard: number, owner: string): Fault {
+  return new Fault("closed", {
+    what: `shard ${shard} of the queue is forwarded by another gateway`,
+    why: `${owner} has taken it over`,
+    remedy: "run one gateway for each shard; restart this one when the other has stopped",
+  });
+}
+
+export function staleFault(): Fault {
+  return new Fault("unavailable", { what: "the queue began anew", why: "its positions changed", retryable: true });
+}
+
+export function unreleasedFault(): Fault {
+  return new Fault("unavailable", {
+    what: "the queue waits for the release of what it has",
+    why: "the leaders of its partitions keep changing",
+    retryable: true,
+  });
+}
