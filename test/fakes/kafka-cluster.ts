@@ -46,7 +46,8 @@ export interface FakeClusterOptions {
   /** Awaited on the way of each call to the cluster, which it then reaches even if the caller has died. */
   readonly pause?: () => Promise<void>;
   readonly transactionTimeoutMs?: number;
-  readonly recordBytesMax?: number;
+  /** Of values, by topic. */
+  readonly recordBytesMax?: (topic: string) => number;
   /** Told of what happens inside. */
   readonly tell?: (line: string) => void;
 }
@@ -64,6 +65,8 @@ export interface FakeCluster {
    * than `settledMs`. Every partition gets a new leader epoch.
    */
   powerCut(settledMs: number, cut: (young: number) => number): void;
+  /** A partition loses its end from an offset on. */
+  loseFrom(place: Place, offset: number): void;
   /** Every partition gets a leader on whose disk nothing young is settled yet. */
   moveLeaders(settledMs: number): void;
   /** Deletes a topic and makes it anew. */
@@ -185,7 +188,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
             const { topic, partition, value } = record;
             const log = logOf(record);
             if (epoch < (log.epochs.get(id) ?? 0)) throw new ClusterError("fenced", `producer ${id} is fenced`);
-            if ((value?.length ?? 0) > (options.recordBytesMax ?? Number.POSITIVE_INFINITY)) {
+            if ((value?.length ?? 0) > (options.recordBytesMax?.(topic) ?? Number.POSITIVE_INFINITY)) {
               throw new ClusterError("too-large", "the record is too large", { topic, partition });
             }
             known.places.add(`${topic}/${partition}`);
@@ -270,6 +273,12 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
         log.leaderEpoch++;
         log.epochs.clear();
       }
+    },
+    loseFrom(place, offset) {
+      const log = logOf(place);
+      log.items.splice(offset - log.low);
+      log.leaderEpoch++;
+      log.epochs.clear();
     },
     moveLeaders(settledMs) {
       for (const log of logs.values()) {

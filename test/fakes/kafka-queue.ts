@@ -29,7 +29,10 @@ export function topicsIn(namespace: string): QueueTopics {
 }
 
 /** The records as the queue writes them where nothing else is said. */
-export function testFormat({ namespace, readings, losses, deadLetters }: QueueTopics): RecordFormat {
+export function testFormat(
+  { namespace, readings, losses, deadLetters }: QueueTopics,
+  recordBytesMax = () => 1_000_000,
+): RecordFormat {
   return recordFormat({
     namespace,
     format: "json",
@@ -39,7 +42,9 @@ export function testFormat({ namespace, readings, losses, deadLetters }: QueueTo
     deadLetterTopic: deadLetters,
     timestamp: "reading",
     historicalAfterMs: 600_000,
-    recordBytesMax: 1_000_000,
+    get recordBytesMax() {
+      return recordBytesMax();
+    },
   });
 }
 
