@@ -1,6 +1,8 @@
 /** One real broker for the rows of Kafka, and Kafka's own tools beside it: what they count and send is the measure. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { globSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type Brokers, startBrokers } from "../demo/kafka/brokers.ts";
 import { brokersMissing, javaArgs } from "../demo/kafka/java.ts";
@@ -49,6 +51,35 @@ export function newTopics(): BenchTopics {
   };
   const entries = Object.entries(names).map(([option, name]) => [option, `${namespace}.${name}`]);
   return { namespace, ...Object.fromEntries(entries) } as BenchTopics;
+}
+
+/** The queue's section of a gateway's configuration. */
+export function queueSection({ bootstrap }: Brokers, more: object): object {
+  return { engine: "kafka", kafka: { brokers: [bootstrap], replication: 1, settle: "1s", ...more } };
+}
+
+/** The broker's process: the one that was started with its configuration. */
+export function pidOf(brokers: Brokers): number {
+  const config = join(dirname(brokers.dataFolder(1)), "1.properties");
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return Number(pids.find((pid) => commandOf(pid).split("\0").includes(config)));
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    // It has ended meanwhile.
+    return "";
+  }
+}
+
+/** Bytes that the broker keeps of topics whose name begins so, and of what it notes of transactions. */
+export function logBytes(brokers: Brokers, namespace: string): number {
+  const folder = brokers.dataFolder(1);
+  const isCounted = (file: string): boolean => file.startsWith(namespace) || file.startsWith("__transaction_state");
+  const files = globSync("*/*.log", { cwd: folder }).filter(isCounted);
+  return files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
 }
 
 const toolTimeoutMs = 300_000;

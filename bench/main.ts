@@ -13,6 +13,8 @@ import { backlogRows, deviceBytesRows, idleRow } from "./device.ts";
 import { httpOneRows, httpRows } from "./intake.ts";
 import { kafkaMissing } from "./kafka-broker.ts";
 import { kafkaBatchesRow, kafkaReadingsRow } from "./kafka-drain.ts";
+import { kafkaLatencyRows } from "./kafka-latency.ts";
+import { kafkaMemoryRow } from "./kafka-memory.ts";
 import { drainRow, lineRow } from "./line.ts";
 import type { BenchContext, BenchRow } from "./row.ts";
 
@@ -36,6 +38,12 @@ const measures: readonly {
   { ids: ["rss-backlog", "start-backlog"], measure: backlogRows },
   { ids: ["kafka-readings"], measure: kafkaReadingsRow, missing: kafkaMissing },
   { ids: ["kafka-batches"], measure: kafkaBatchesRow, missing: kafkaMissing },
+  {
+    ids: ["kafka-latency", "kafka-latency-p50", "kafka-latency-20ms", "kafka-latency-1s"],
+    measure: kafkaLatencyRows,
+    missing: kafkaMissing,
+  },
+  { ids: ["kafka-memory"], measure: kafkaMemoryRow, missing: kafkaMissing },
 ];
 
 interface Options {

@@ -28,8 +28,11 @@ export interface Site {
 const startTimeoutMs = 20_000;
 const agentName = "bench";
 
-/** Lays the folders and configurations of a site. */
-export async function makeSite(folder: string): Promise<Site> {
+/**
+ * Lays the folders and configurations of a site.
+ * @param queue the gateway's section of that name; files in a folder of the site where absent
+ */
+export async function makeSite(folder: string, queue?: object): Promise<Site> {
   const [httpPort, agentAdmin, gatewayAdmin, mqttPort] = await freePorts(4);
   const agentFolder = join(folder, "agent");
   const gatewayFolder = join(folder, "gateway");
@@ -57,7 +60,7 @@ log: { level: warn }
     `name: bench
 stateFolder: ${gatewayFolder}
 mqtt: { listen: "127.0.0.1:${mqttPort}" }
-queue: { folder: ${queueFolder}, retainBytes: 100GB }
+queue: ${JSON.stringify(queue ?? { folder: queueFolder, retainBytes: "100GB" })}
 admin: { listen: "127.0.0.1:${gatewayAdmin}" }
 log: { level: error }
 `,
@@ -132,6 +135,24 @@ async function freePorts(count: number): Promise<number[]> {
 export function rssOf(pid: number): number {
   const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(line?.[1]) * 1024;
+}
+
+/** Lets `peakRssOf` begin anew. */
+export function forgetPeakOf(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** The most memory that a process ever had resident, bytes. */
+export function peakRssOf(pid: number): number {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1]) * 1024;
+}
+
+/** Processor time that a process has taken, seconds. */
+export function cpuSecondsOf(pid: number): number {
+  // After the name, which may hold anything: the 12th and 13th are ticks in user and kernel mode, 100 a second.
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Bytes that a process caused to be written to its disk. */
