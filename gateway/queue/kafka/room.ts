@@ -46,12 +46,14 @@ export function keepRoom({ first, inspect, fixedTopics, log }: RoomOptions): Roo
       else if (isFixed && room.batchBytesMax > recordBytesMin) room = { ...room, batchBytesMax: recordBytesMin };
       else if (isFixed) {
         const finding = findings.find((one) => one.topic === topic && one.severity === "fault");
-        throw new Fault("unavailable", {
+        const fault = new Fault("unavailable", {
           what: `${topic} refuses a record for its size, and no smaller one can stand for it`,
           why: finding === undefined ? message : finding.what,
           remedy: finding?.remedy ?? "raise message.max.bytes of the brokers, or the limit of the proxy before them",
           retryable: true,
         });
+        log.error({ alarm: true, topic, err: fault }, "the line waits until a topic is mended; the journal keeps all");
+        throw fault;
       } else {
         const recordBytesMax = Math.floor(room.recordBytesMax / 2);
         if (recordBytesMax < recordBytesMin) throw tooSmall(topic, room, message);

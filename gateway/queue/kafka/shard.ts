@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import { backoffMs } from "../../../shared/backoff.ts";
 import type { Env } from "../../../shared/env.ts";
-import { type Fault, messageOf } from "../../../shared/errors.ts";
+import { Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
 import type { Letter, LetterState } from "../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../queue.ts";
@@ -130,7 +130,13 @@ export function openShard(options: ShardOptions): Shard {
   }
 
   async function makeSmaller(refused: ClusterError): Promise<void> {
-    await options.room.shrink(refused, sizes);
+    try {
+      await options.room.shrink(refused, sizes);
+    } catch (error) {
+      // Only the refused step itself can tell whether somebody has mended the topic.
+      if (error instanceof Fault && error.retryable) tooLarge = undefined;
+      throw error;
+    }
     tooLarge = undefined;
     newProducer();
   }
