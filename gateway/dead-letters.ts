@@ -11,7 +11,7 @@ import { exitCodes, type Voice } from "../shared/voice.ts";
 import { askOrOpen } from "./ask-or-open.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { FoundLetter } from "./queue/dead-letters.ts";
-import { type Answer, openReplayer, replayTask, type Wish, wishesMax } from "./replay-letters.ts";
+import { type Answer, noReplays, openReplayer, replayTask, type Wish, wishesMax } from "./replay-letters.ts";
 
 /** Beside the time until a replay cannot be lost any more. */
 const replayMs = 120_000;
@@ -87,6 +87,7 @@ export async function replayLetters(
   json: boolean,
   voice: Voice,
 ): Promise<number> {
+  if (config.queue.engine === "file") throw noReplays();
   const missing = new Set(wanted === "all" ? [] : wanted);
   let wishes: Wish[] = [];
   let replayed = 0;

@@ -65,13 +65,7 @@ export function openReplayer(queue: Pick<Queue, "deadLetters">, decode = bodyOf)
     replayed: () => replayed,
     async replay(wishes) {
       const { deadLetters } = queue;
-      if (deadLetters === undefined) {
-        throw new Fault("usage", {
-          what: "the file queue replays no dead letters",
-          why: "each of its lines stands for ever, and each seq in one of them",
-          remedy: "read the payload of the line: `holdfast-gateway dead-letters show`",
-        });
-      }
+      if (deadLetters === undefined) throw noReplays();
       const written: Answer[] = [];
       for (const wish of wishes) written.push(await answer(wish.id, () => write(deadLetters, wish)));
       const released = written.map(async (one) => {
@@ -83,6 +77,15 @@ export function openReplayer(queue: Pick<Queue, "deadLetters">, decode = bodyOf)
       return Promise.all(released);
     },
   };
+}
+
+/** What a queue says that replays none. */
+export function noReplays(): Fault {
+  return new Fault("usage", {
+    what: "the file queue replays no dead letters",
+    why: "each seq stands in one of its lines, for ever",
+    remedy: "`holdfast-gateway dead-letters show` gives all that is needed to read the block",
+  });
 }
 
 /** Wishes from outside. @throws Fault `usage` */

@@ -143,6 +143,7 @@ test("I8: the socket refuses what is no declaration, or too long for one, and go
   assert.match(await post('"pump-1"'), /^400 .*--agent/);
   assert.equal(await post(JSON.stringify({ agent: "x".repeat(100_000) })), "cut off");
   assert.equal(await post(JSON.stringify({ agent: "nobody" })), "200 []");
+  await assert.rejects(askRunning(folder, "/no-such-task", {}, 10_000), { code: "usage", what: /does not know/ });
 });
 
 test("a state folder deeper than a socket's path may be is no hindrance", async (t) => {
