@@ -33,6 +33,8 @@ function positionsOnly(): Queue {
     onProgress: () => {},
     positions: () => positions.values(),
     forwarded: (lane) => positions.get(key(lane))?.forwarded ?? [],
+    released: (lane) => positions.get(key(lane))?.forwarded ?? [],
+    releasedPositions: () => positions.values(),
     floors: () => [],
     async commit(_, moved) {
       for (const position of moved) positions.set(key(position.lane), position);

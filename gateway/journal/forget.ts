@@ -30,7 +30,7 @@ function forgettingOf(tables: Tables, queue: SeedingQueue, rows: readonly LaneRo
   const onlyHere = tables.lanes
     .ofAgent(agent)
     .filter((row) => row.storeId === storeId && row.version > 0 && !candidates.has(row.id))
-    .filter((row) => queue.forwarded(row.lane).length === 0);
+    .filter((row) => queue.released(row.lane).length === 0);
   const lowestUnsettledRun = tables.stores.find(agent, storeId)?.lowestUnsettledRun ?? 0;
   const below = Math.min(lowestUnsettledRun, ...onlyHere.map((row) => row.run));
   const chosen = rows.filter((row) => row.run < below);

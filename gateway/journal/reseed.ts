@@ -10,7 +10,8 @@ import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
 import { type LaneRow, laneKey } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
-export interface SeedingQueue extends Pick<Queue, "groupId" | "positions" | "floors" | "forwarded"> {
+export interface SeedingQueue
+  extends Pick<Queue, "groupId" | "floors" | "forwarded" | "released" | "releasedPositions"> {
   /** True while the queue cannot be asked, and only what the journal itself remembers of it is known. */
   readonly isAway?: () => boolean;
 }
@@ -33,9 +34,10 @@ export function reseed(tables: Tables, queue: SeedingQueue): void {
   const { lanes, stores } = tables;
   for (const floor of queue.floors()) stores.raiseFloor(floor);
   const positions = new Map<string, LanePosition>();
-  for (const position of queue.positions()) positions.set(laneKey(position.lane), position);
+  // What the queue has and could still lose, agents must send again; the forwarder leaves out what is there by then (I5).
+  for (const position of queue.releasedPositions()) positions.set(laneKey(position.lane), position);
   const kept = lanes.ids().filter((id) => {
-    const stays = mayStay(tables, id, positions);
+    const stays = mayStay(tables, id, queue);
     if (!stays) lanes.remove(id);
     return stays;
   });
@@ -58,11 +60,11 @@ export function reseed(tables: Tables, queue: SeedingQueue): void {
  * False for a lane at or below the floor that the queue does not know, since it may have been forgotten there, and for a
  * damaged row: nobody knows whose its entries are.
  */
-function mayStay(tables: Tables, id: number, positions: ReadonlyMap<string, unknown>): boolean {
+function mayStay(tables: Tables, id: number, queue: SeedingQueue): boolean {
   try {
     const row = tables.lanes.byId(id);
     if (row === undefined) return false;
-    return positions.has(laneKey(row.lane)) || row.run > tables.stores.floorOf(row.lane.agent, row.storeId);
+    return queue.forwarded(row.lane).length > 0 || row.run > tables.stores.floorOf(row.lane.agent, row.storeId);
   } catch {
     return false;
   }
@@ -116,18 +118,19 @@ export function compare(tables: Tables, queue: SeedingQueue): Comparison {
   const floors = new Map<string, number>();
   for (const { agent, storeId, run } of queue.floors()) floors.set(`${agent} ${storeId}`, run);
   const unseen = new Map<string, Lane>();
-  for (const { lane } of queue.positions()) unseen.set(laneKey(lane), lane);
+  for (const { lane } of queue.releasedPositions()) unseen.set(laneKey(lane), lane);
   const forgotten: number[] = [];
   const forgottenRuns = new Set<string>();
   let journalBehind = false;
   let queueBehind = false;
   for (const id of lanes.ids()) {
     const row = lanes.byId(id) as LaneRow;
-    const inQueue = queue.forwarded(row.lane);
+    const inQueue = queue.released(row.lane);
     unseen.delete(laneKey(row.lane));
     if (beyond(inQueue, row.journaled).length > 0) journalBehind = true;
     const store = `${row.lane.agent} ${row.storeId}`;
-    const isBelowFloor = inQueue.length === 0 && row.version > 0 && row.run <= (floors.get(store) ?? 0);
+    const isKnown = queue.forwarded(row.lane).length > 0;
+    const isBelowFloor = !isKnown && row.version > 0 && row.run <= (floors.get(store) ?? 0);
     if (isBelowFloor && row.forwarded.length > 0 && row.waiting === 0) {
       forgotten.push(id);
       forgottenRuns.add(`${store} ${row.run}`);

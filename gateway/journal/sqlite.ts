@@ -194,7 +194,7 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
         { ...entry.lane, first: entry.block.first, count: entry.block.count },
         "a journaled block is damaged: cut",
       );
-      await commits.runAnyway(() => cutEntry(file.tables(), entry, queue.forwarded(entry.lane)));
+      await commits.runAnyway(() => cutEntry(file.tables(), entry, queue.released(entry.lane)));
     },
     forgettable() {
       if (forgetting.size === 0) {

@@ -189,6 +189,8 @@ export function openFileQueue(options: FileQueueOptions): Queue {
     onProgress: () => {},
     positions: () => guarded(() => ready().db.positions()),
     forwarded: (lane) => guarded(() => ready().db.forwarded(lane)),
+    released: (lane) => guarded(() => ready().db.forwarded(lane)),
+    releasedPositions: () => guarded(() => ready().db.positions()),
     floors: () => guarded(() => ready().db.floors()),
     commit: (outcomes, positions) =>
       inTurn(async () => {

@@ -57,6 +57,8 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
     },
     positions: () => queue?.positions() ?? known.values(),
     forwarded: (lane) => (queue === undefined ? (known.get(keyOf(lane))?.forwarded ?? []) : queue.forwarded(lane)),
+    released: (lane) => (queue === undefined ? (known.get(keyOf(lane))?.forwarded ?? []) : queue.released(lane)),
+    releasedPositions: () => queue?.releasedPositions() ?? known.values(),
     floors: () => queue?.floors() ?? [],
     commit: async (outcomes, positions) => begun().commit(outcomes, positions),
     get deadLetters() {

@@ -88,6 +88,13 @@ export interface Queue {
   positions(): Iterable<LanePosition>;
   /** The forwarded ranges of one lane, as last committed; empty for an unknown lane. */
   forwarded(lane: Lane): Ranges;
+  /**
+   * What of a lane is forwarded and released: the queue cannot lose it any more. Only this may a journal tell as
+   * forwarded where it has nothing of its own; agents let go of it.
+   */
+  released(lane: Lane): Ranges;
+  /** The same of all lanes of which anything is. */
+  releasedPositions(): Iterable<LanePosition>;
   floors(): Iterable<Floor>;
   /**
    * Writes the records of all outcomes and the new positions in one atomic, durable step.

@@ -52,6 +52,11 @@ export function fakeQueue(options: FakeQueueOptions = {}): FakeQueue {
   /** The steps that were left when some were lost. */
   let lostTo = 0;
 
+  /** The positions before the oldest step that is not released. */
+  function settled(): ReadonlyMap<string, LanePosition> {
+    return undo[0]?.positions ?? positions;
+  }
+
   function tell(): void {
     for (const listener of listeners) listener();
   }
@@ -100,6 +105,14 @@ export function fakeQueue(options: FakeQueueOptions = {}): FakeQueue {
       forwarded(lane) {
         refuseStale();
         return positions.get(laneKey(lane))?.forwarded ?? [];
+      },
+      released(lane) {
+        refuseStale();
+        return settled().get(laneKey(lane))?.forwarded ?? [];
+      },
+      *releasedPositions() {
+        refuseStale();
+        yield* [...settled().values()];
       },
       floors() {
         refuseStale();

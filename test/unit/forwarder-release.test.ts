@@ -5,6 +5,7 @@ import { type Forwarder, startForwarder } from "../../gateway/forwarder/forwarde
 import { openUnreleased } from "../../gateway/forwarder/unreleased.ts";
 import type { Journal, JournalEntry } from "../../gateway/journal/journal.ts";
 import type { LanePosition, Queue } from "../../gateway/queue/queue.ts";
+import type { Block } from "../../shared/block/block.ts";
 import { realEnv } from "../../shared/env.ts";
 import { agentLane } from "../fakes/agent-lane.ts";
 import { eachOnce, readings } from "../fakes/counted-blocks.ts";
@@ -92,6 +93,36 @@ test("I5: after a restart the journal's entries wait for the release of what the
   eachOnce(fake.outcomes, lane);
   releaseNext();
   await until("the release reaches the journal", () => after.journal.usage().blocks === 0);
+});
+
+test("I2, I5: a journal that begins anew calls forwarded only what the queue has released", async (t) => {
+  const { fake, releaseNext } = settlingQueue();
+  const first = fake.open();
+  const { journal } = await journalInMemory(first);
+  const lane = agentLane();
+  const forwarder = startForwarder({ journal, queue: first, env, log: silent });
+  const blocks = [readings(lane, 10), readings(lane, 5)];
+  for (const block of blocks) {
+    await journal.take("pump-1", lane.batch([block]));
+    await forwarder.idle();
+  }
+  releaseNext();
+  await forwarder.close();
+  const second = fake.open();
+  const after = await journalInMemory(second);
+  const { state } = await after.journal.ask("pump-1", lane.ask());
+  assert.deepEqual(
+    [state?.journaled, state?.forwarded].map((ranges) => ranges?.map(({ last }) => last)),
+    [[10], [10]],
+  );
+  const again = start(t, after.journal, second);
+  await after.journal.take("pump-1", lane.batch([blocks[1] as Block]));
+  await again.idle();
+  eachOnce(fake.outcomes, lane);
+  fake.loseTail(1);
+  assert.equal(fake.outcomes.length, 1);
+  await until("what was lost is written again", () => fake.outcomes.length === 2);
+  eachOnce(fake.outcomes, lane);
 });
 
 test("commits keep their distance, unless so much waits that one is large anyway", async (t) => {

@@ -202,6 +202,14 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     groupId,
     progress: () => ({ generation: generation - opened, committed, released }),
     onProgress: (listener) => void listeners.add(listener),
+    released(lane) {
+      refuseClosed();
+      return (shards[shardOf(lane.agent)] as Shard).released(lane);
+    },
+    *releasedPositions() {
+      refuseClosed();
+      for (const shard of shards) yield* shard.releasedPositions();
+    },
     *positions() {
       refuseClosed();
       for (const shard of shards) yield* shard.positions();

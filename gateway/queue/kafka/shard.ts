@@ -53,6 +53,8 @@ export interface Shard {
   positions(): Iterable<LanePosition>;
   /** @throws Fault `closed` once another gateway has taken the shard over */
   forwarded(lane: Lane): Ranges;
+  released(lane: Lane): Ranges;
+  releasedPositions(): Iterable<LanePosition>;
   floors(): Iterable<Floor>;
   /** @param generation the one in which the caller looked at the positions */
   commit(outcomes: readonly Outcome[], positions: readonly LanePosition[], generation: number): Promise<void>;
@@ -233,6 +235,15 @@ export function openShard(options: ShardOptions): Shard {
   return {
     start: () => inTurn(async () => void (await ready())),
     progress: () => ({ generation, t: latest?.record.t ?? 0, releasedT: latest?.releasedT ?? 0 }),
+    released(lane) {
+      refuseFenced();
+      return latest?.lanes.get(laneText(lane))?.base ?? [];
+    },
+    *releasedPositions() {
+      for (const { lane, storeId, run, base, forgotten } of latest?.lanes.values() ?? []) {
+        if (!forgotten && base.length > 0) yield { lane, storeId, run, forwarded: base };
+      }
+    },
     *positions() {
       for (const { lane, storeId, run, ranges, forgotten } of latest?.lanes.values() ?? []) {
         if (!forgotten) yield { lane, storeId, run, forwarded: ranges };
