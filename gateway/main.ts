@@ -161,13 +161,13 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
   });
   const rateIn = watchRate(env, () => ingress.counters.readings);
   const replayer = openReplayer(queue);
-  const { replayed } = replayer;
+  const letters = { written: () => queue.deadLetters?.written() ?? forwarder.status().deadLetters, ...replayer };
   const sources: StatusSources = {
     name: config.name,
     journal,
     ingress,
     forwarder,
-    replayed,
+    letters,
     broker: () => broker,
     rateIn,
   };

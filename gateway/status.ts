@@ -57,20 +57,12 @@ export interface StatusSources {
   readonly journal: Journal;
   readonly ingress: Ingress;
   readonly forwarder: Forwarder;
-  readonly replayed: () => number;
+  readonly letters: { written(): number; replayed(): number };
   readonly broker: () => Broker | undefined;
   readonly rateIn: Rate;
 }
 
-export function statusOf({
-  name,
-  journal,
-  ingress,
-  forwarder,
-  replayed,
-  broker,
-  rateIn,
-}: StatusSources): GatewayStatus {
+export function statusOf({ name, journal, ingress, forwarder, letters, broker, rateIn }: StatusSources): GatewayStatus {
   const usage = journal.usage();
   const forwarding = forwarder.status();
   const perSecondIn = rateIn.perSecond();
@@ -98,8 +90,8 @@ export function statusOf({
     trouble: forwarding.trouble,
     forwardedReadings: forwarding.readings,
     forwardedAgoMs: forwarding.committedAgoMs,
-    deadLetters: forwarding.deadLetters,
-    replayedLetters: replayed(),
+    deadLetters: letters.written(),
+    replayedLetters: letters.replayed(),
     lost: forwarding.lost,
     refused: ingress.counters.nacks,
     alarms: ingress.counters.alarms,
@@ -112,7 +104,8 @@ export function healthOf(status: GatewayStatus): Health {
   const reasons: string[] = [];
   if (status.trouble !== null) reasons.push(`Forwarding waits: ${status.trouble}.`);
   if (status.reports.length > 0) reasons.push("Readings are open that nobody holds any more: see declare-lost.");
-  if (status.deadLetters > 0) reasons.push(`${status.deadLetters} blocks could not be read and are dead letters.`);
+  if (status.deadLetters > 0)
+    reasons.push(`${status.deadLetters} blocks or readings could not be written and are dead letters.`);
   const isFull = status.isDiskFull || status.journalBytes > 0.95 * status.quotaBytes;
   if (isFull) reasons.push(`The journal${status.isDiskFull ? "'s disk" : ""} is full; agents keep their readings.`);
   return { status: isFull ? "failing" : reasons.length > 0 ? "degraded" : "ok", reasons };
@@ -174,7 +167,7 @@ function lastText({ forwardedAgoMs }: GatewayStatus): string {
 
 /** Registers the metrics of the gateway. */
 export function addGatewayMetrics(registry: Registry, sources: StatusSources): void {
-  const { journal, ingress, forwarder, replayed, broker } = sources;
+  const { journal, ingress, forwarder, letters, broker } = sources;
   addGauge(registry, {
     name: "holdfast_gateway_connections",
     help: "Agents that are connected.",
@@ -225,12 +218,12 @@ export function addGatewayMetrics(registry: Registry, sources: StatusSources): v
   });
   addCounter(registry, {
     name: "holdfast_gateway_dead_letters_total",
-    help: "Blocks that could not be read since the start.",
-    read: () => forwarder.status().deadLetters,
+    help: "Dead letters that were written since the start.",
+    read: () => letters.written(),
   });
   addCounter(registry, {
     name: "holdfast_gateway_replayed_letters_total",
     help: "Dead letters that were replayed since the start.",
-    read: () => replayed(),
+    read: () => letters.replayed(),
   });
 }

@@ -41,6 +41,8 @@ export interface DeadLetters {
    * `unavailable` (retryable): it has happened or not, and the same call finds out
    */
   replay(letter: Letter, body: Outcome["body"]): Promise<void>;
+  /** Dead letters that were written since the opening, those included that were readings until they proved too large. */
+  written(): number;
   /** Resolves once nothing can take a replay back. @throws Fault `unavailable` (retryable) where the cluster lost it */
   released(id: string): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * remembers of it stands for it; nothing is committed, and nothing is forgotten.
  */
 import { Fault } from "../../shared/errors.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import type { Lane, LanePosition, Queue } from "./queue.ts";
 
 export interface LateQueue extends Queue {
@@ -31,6 +32,9 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
       retryable: true,
     });
   }
+
+  const refuse = async (): Promise<never> => begun() as never;
+  const unreached: DeadLetters = { find: refuse, replay: refuse, released: refuse, written: () => 0 };
 
   return {
     get queueId() {
@@ -62,7 +66,7 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
     floors: () => queue?.floors() ?? [],
     commit: async (outcomes, positions) => begun().commit(outcomes, positions),
     get deadLetters() {
-      return begun().deadLetters;
+      return queue === undefined || !hasBegun ? unreached : queue.deadLetters;
     },
     forget: async (floor, lanes) => begun().forget(floor, lanes),
     close: async () => queue?.close(),

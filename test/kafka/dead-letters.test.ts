@@ -77,7 +77,7 @@ void describe("dead letters on a real broker", { skip: clusterMissing() ?? false
     sendTo(link, lane, lane.block(2));
     sendTo(link, lane, textsBlock(lane, [600]));
     await forwarded(gateway, 6);
-    await until("both are dead letters", async () => (await gateway.program.status()).deadLetters >= 1, 10_000);
+    await until("both are dead letters", async () => (await gateway.program.status()).deadLetters === 2, 10_000);
 
     const idOf = (seqs: string) => `pump-1/telemetry/${lane.lane.epoch}/${seqs}`;
     const [large, odd] = [idOf("4-4"), idOf("6-7")];

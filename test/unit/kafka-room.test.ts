@@ -91,4 +91,5 @@ it("I6: the line goes on: what a broker refuses becomes a dead letter that says 
     [[1], [2]],
   );
   assert.match(lines[1]?.[0]?.reason ?? "", /more than 1400 bytes/);
+  assert.equal(queue.deadLetters?.written(), 1);
 });

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type Invariant, mutants } from "../mutants/mutants.ts";
 import { patched, projectRoot } from "../mutants/patch.ts";
+import { kafkaRules } from "../sim/kafka/rules.ts";
 
 const textOf = (file: string): string => readFileSync(join(projectRoot, file), "utf8");
 
@@ -30,6 +31,15 @@ for (const { id, patches, test: noticer } of mutants) {
     assert.equal(titles.length, 1, `${noticer.file} has ${titles.length} tests named "${noticer.name}"`);
   });
 }
+
+test("the patches of the rules of the Kafka queue's simulation fit", () => {
+  for (const [rule, patches] of Object.entries(kafkaRules)) {
+    for (const file of new Set(patches.map((patch) => patch.file))) {
+      const text = textOf(file);
+      assert.notEqual(patched(file, text, patches), text, rule);
+    }
+  }
+});
 
 test("every invariant has two mutants, and no two mutants are one", () => {
   const texts = mutants.map(({ patches }) => JSON.stringify(patches));

@@ -62,9 +62,10 @@ export function deadLetterRecord(
   span: Span,
   part: Span,
 ): KafkaRecord {
-  const { options, outcome } = context;
+  const { options, outcome, onDeadLetter } = context;
   const { agent, stream } = outcome.lane;
   const topic = options.deadLetterTopic;
+  onDeadLetter?.();
   const key = Buffer.from(`${agent}/${stream}`);
   const value = valueOfBlock(context, clock, part);
   // A NUL would end the text where C reads it.

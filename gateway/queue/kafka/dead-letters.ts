@@ -10,6 +10,7 @@ export interface DeadLetterOptions extends Omit<LetterSource, "nameOf"> {
   readonly format: Pick<LetterSource, "nameOf">;
   /** @throws Fault `closed` once the queue is */
   readonly shardOf: (agent: string) => Pick<Shard, "replay" | "replayed" | "releasedTo">;
+  readonly written: () => number;
   /** Called when something was released, when a shard began anew, and when the queue closes. */
   readonly listeners: Set<() => void>;
 }
@@ -61,6 +62,7 @@ export function openDeadLetters(options: DeadLetterOptions): DeadLetters {
         remedy: "see `holdfast-gateway dead-letters list`",
       });
     },
+    written: options.written,
     replay: (letter, body) => shardOfId(letter.id).replay(letter, body),
     released: (id) =>
       until(() => {

@@ -11,6 +11,8 @@ export interface Transaction {
   readonly nowMs: number;
   /** The dead letter whose replay the outcomes are; absent where they are settled for the first time. */
   readonly replay?: string | undefined;
+  /** Called for each record that is a dead letter. */
+  readonly onDeadLetter?: (() => void) | undefined;
   /** The partitions of a topic that `topicsOf` named. */
   partitionsOf(topic: string): number;
 }

@@ -73,6 +73,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   const listeners = new Set<() => void>();
   const shards: Shard[] = [];
   let identity: QueueRecord | undefined;
+  let letters = 0;
   /** What each shard had when its generation began: steps count from there. */
   let generation = 0;
   let committed = 0;
@@ -157,7 +158,8 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   for (let shard = 0; shard < shardCount; shard++) {
     const queue = shard === 0 ? queueOf : () => undefined;
     const released = options.rebuild?.filter(({ lane }) => shardOf(lane.agent) === shard);
-    const one = openShard({ ...options, shard, owner, queue, released, onProgress });
+    const onDeadLetters = (count: number): void => void (letters += count);
+    const one = openShard({ ...options, shard, owner, queue, released, onDeadLetters, onProgress });
     shards.push(one);
   }
   try {
@@ -241,6 +243,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     deadLetters: openDeadLetters({
       ...options,
       listeners,
+      written: () => letters,
       shardOf(agent) {
         refuseClosed();
         return shards[shardOf(agent)] as Shard;

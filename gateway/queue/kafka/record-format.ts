@@ -12,8 +12,8 @@ export function recordFormat(settings: RecordSettings): RecordFormat {
   const anywhere = (): RecordOptions => ({ ...settings, shard: 0, partitionsOf: () => 1 });
   return {
     topicsOf: (outcomes) => topicsOf(outcomes, settings),
-    records: (outcomes, { shard, t, nowMs, replay = null, partitionsOf }) =>
-      recordsOf(outcomes, { ...settings, shard, partitionsOf }, { t, nowMs, replay }),
+    records: (outcomes, { shard, partitionsOf, replay = null, ...writing }) =>
+      recordsOf(outcomes, { ...settings, shard, partitionsOf }, { ...writing, replay }),
     refusal(outcome) {
       for (const { headers } of recordsOf([outcome], anywhere(), { t: 0, nowMs: 0, replay: null })) {
         const isDead = headers.some(([name, value]) => name === "kind" && value === "dead-letter");

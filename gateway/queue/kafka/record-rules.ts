@@ -35,6 +35,8 @@ export interface Writing {
   readonly nowMs: number;
   /** Names the replay of a dead letter that this is; its seqs were settled before. */
   readonly replay: string | null;
+  /** Called for each record that is a dead letter. */
+  readonly onDeadLetter?: (() => void) | undefined;
 }
 
 /** What the records of one outcome share. */

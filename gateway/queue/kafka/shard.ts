@@ -2,17 +2,14 @@
  * One shard of the Kafka queue: its lanes and its terms. Whatever fails in a way that leaves a doubt ends the term, and
  * the next one begins with the first step of a start; there is no other way back.
  */
-import type { Logger } from "pino";
 import { backoffMs } from "../../../shared/backoff.ts";
-import type { Env } from "../../../shared/env.ts";
 import { Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
 import type { Letter, LetterState } from "../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../queue.ts";
 import { takeTurns } from "../turns.ts";
 import { type BaseKeeper, keepBase } from "./base-keeper.ts";
-import { ClusterError, type KafkaCluster, type Place } from "./cluster.ts";
-import type { RecordFormat } from "./format.ts";
+import { ClusterError, type Place } from "./cluster.ts";
 import { decodePosition, floorText, type LaneRecord, laneText, type ShardRecord } from "./position-records.ts";
 import { closedFault, staleFault, takenFault, unreleasedFault } from "./refusals.ts";
 import { planReplay, stateOfReplay } from "./replay.ts";
@@ -20,20 +17,9 @@ import type { RoomKeeper } from "./room.ts";
 import { beginTerm, type Site, type Term, write } from "./term.ts";
 import { troubleFault } from "./trouble.ts";
 
-export interface ShardOptions {
-  readonly cluster: KafkaCluster;
-  readonly env: Env;
-  readonly log: Logger;
-  readonly format: RecordFormat;
-  readonly namespace: string;
-  readonly shard: number;
+export interface ShardOptions extends Omit<Site, "positions" | "transactionalId" | "pause" | "checkOwner"> {
   readonly positionsTopic: string;
-  readonly settleMs: number;
-  readonly owner: string;
-  readonly queue: Site["queue"];
-  readonly makeTopic: Site["makeTopic"];
   readonly room: RoomKeeper;
-  readonly released?: Site["released"];
   /** Something was released, or a new generation began. */
   readonly onProgress: () => void;
 }

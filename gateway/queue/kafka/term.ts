@@ -52,6 +52,8 @@ export interface Site {
   readonly released?: readonly LanePosition[] | undefined;
   /** Makes a topic that is not there yet, and returns what it is. */
   makeTopic(name: string): Promise<TopicInfo>;
+  /** So many more dead letters were committed. */
+  onDeadLetters(count: number): void;
   /** Waits; throws once the queue is closed. */
   pause(delayMs: number): Promise<void>;
 }
@@ -164,9 +166,11 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
     { kind: "shard", shard },
   ];
   const partitionsOf = (topic: string): number => (term.topics.get(topic) as TopicInfo).partitions;
+  let letters = 0;
   function* records(): Generator<KafkaRecord> {
     const nowMs = site.env.wallUs() / 1000;
-    yield* site.format.records(outcomes, { shard: site.shard, t, nowMs, replay, partitionsOf });
+    const onDeadLetter = (): void => void letters++;
+    yield* site.format.records(outcomes, { shard: site.shard, t, nowMs, replay, partitionsOf, onDeadLetter });
     crashPoint("kafka readings sent");
     for (const one of positions) {
       yield { ...site.positions, ...encodePosition(one), timestampMs: null, headers: [] };
@@ -177,6 +181,7 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
   await settleCommit(site, term.producer);
   crashPoint("kafka transaction committed");
   term.record = shard;
+  site.onDeadLetters(letters);
   for (const entry of lanes) term.lanes.set(laneText(entry.lane), entry);
   for (const entry of replays) term.replays.set(entry.id, entry);
   for (const { topic, partition, offset } of ends) {

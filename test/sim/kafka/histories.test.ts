@@ -12,6 +12,10 @@ test("I4, I5: random histories of the Kafka queue end without a hole, a double o
   for (const fault of ["kill", "zombie", "power cut", "away", "leaders moved", "journal lost"]) {
     assert.ok((counts.get(`fault: ${fault}`) ?? 0) > 0, `no ${fault} struck`);
   }
+  assert.ok(
+    (counts.get("replay: done") ?? 0) > 0 && (counts.get("replay: usage") ?? 0) > 0,
+    "nobody replayed anything",
+  );
 });
 
 test("a history replays exactly", async () => {
