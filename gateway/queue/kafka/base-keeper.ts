@@ -37,7 +37,8 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     const ends = ({ topic, partition }: Place): number => bases[topic]?.newest[partition] ?? 0;
     const { positionsFrom, entries, lanes } = term;
     const replays = [...term.replays.values()].filter((replay) => replay.t > term.record.baseT);
-    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays };
+    const floors = [...term.floors.keys()];
+    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors };
     checkpoint = await takeCheckpoint(site, term.topics, ends, state);
     undecidedMs = checkpoint === undefined ? (undecidedMs ?? env.monoMs()) : undefined;
     if (undecidedMs !== undefined && env.monoMs() > undecidedMs + undecidedMaxMs) throw lost();

@@ -1,10 +1,18 @@
 /**
- * When a shard's transactions can no longer be taken back (docs/design-kafka.md). A
- * checkpoint notes where everything stands; after the settle time, with the same leaders, it must all stand there still.
+ * When a shard's transactions can no longer be taken back (docs/design-kafka.md). A checkpoint notes where everything
+ * stands; after the settle time, with the same leaders, it must all stand there still.
  */
 import { crc32 } from "node:zlib";
 import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "./cluster.ts";
-import { decodePosition, type LaneRecord, laneText, type ReplayRecord, replayText } from "./position-records.ts";
+import {
+  decodePosition,
+  floorText,
+  type LaneRecord,
+  laneText,
+  queueText,
+  type ReplayRecord,
+  replayText,
+} from "./position-records.ts";
 import type { Entry } from "./scan.ts";
 import type { Site, Term } from "./term.ts";
 
@@ -26,6 +34,8 @@ export interface Checkpoint {
   readonly lanes: ReadonlyMap<string, LaneRecord>;
   /** Those that are not released. */
   readonly replays: readonly ReplayRecord[];
+  /** The keys of the floors. */
+  readonly floors: readonly string[];
 }
 
 /**
@@ -47,9 +57,9 @@ export async function takeCheckpoint(
   { cluster, positions }: Site,
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
-  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays"> & Pick<Term, "positionsFrom" | "entries">,
+  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays" | "floors"> & Pick<Term, "positionsFrom" | "entries">,
 ): Promise<Checkpoint | undefined> {
-  const { takenMs, t, positionsFrom, entries, lanes, replays } = state;
+  const { takenMs, t, positionsFrom, entries, lanes, replays, floors } = state;
   const own = await cluster.watermarks(positions);
   if (own.stable < own.high) return undefined;
   const anchors: Anchor[] = [];
@@ -73,6 +83,7 @@ export async function takeCheckpoint(
     positions: { from: positionsFrom, end: own.stable, leaderEpoch: own.leaderEpoch },
     lanes: new Map(lanes),
     replays,
+    floors,
   };
 }
 
@@ -149,9 +160,14 @@ function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: numb
   return name.t === t && name.shard === shard && name.namespace === namespace;
 }
 
-/** The newest record of each lane and replay that was written since the base must be there. */
+/**
+ * The newest record of each lane and replay that was written since the base must be there. A term's first look begins at
+ * the first offset, and must meet what is written once as well: the queue's own record, which a power cut had taken while
+ * all that came after it stood (found by the simulation), and the floors.
+ */
 async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
   const newest = new Map<string, number>();
+  const once = new Set<string>();
   const { from, end } = checkpoint.positions;
   const { stable } = await site.cluster.watermarks(site.positions);
   // It was decided up to there when the checkpoint was taken.
@@ -159,8 +175,12 @@ async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number)
   await site.cluster.read(site.positions, from, end, (record) => {
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
+    if (position.kind === "queue") once.add(queueText);
+    if (position.kind === "floor") once.add(floorText(position.floor));
     if (position.kind === "replay") newest.set(replayText(position.replay.id), position.replay.t);
   });
+  const wanted = [...checkpoint.floors, ...(site.shard === 0 ? [queueText] : [])];
+  if (from === 0 && wanted.some((key) => !once.has(key))) return false;
   if (checkpoint.replays.some(({ id, t }) => (newest.get(replayText(id)) ?? 0) < t)) return false;
   return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT || (newest.get(key) ?? 0) >= t);
 }
