@@ -15,7 +15,35 @@ export interface AuditOptions {
   readonly find: (kind: string, text: string) => void;
 }
 
-export function auditTopics({ cluster, namespace, partitions, lanes, replayed, say, find }: AuditOptions): void {
+/** Every reading stands in one record, and what was replayed in one more of each dead letter. */
+export function auditTopics(options: AuditOptions): void {
+  const { lanes, find } = options;
+  const seen = recordsBySeq(options);
+  for (const lane of lanes) {
+    for (let seq = 1; seq <= lane.newest(); seq++) {
+      const times = seen.get(`${lane.lane.agent} ${seq}`) ?? 0;
+      if (times > 1) find("DOUBLE", `${lane.lane.agent} ${seq} stands ${times} times in the topics`);
+      if (times === 0) find("HOLE", `${lane.lane.agent} ${seq} stands nowhere`);
+    }
+  }
+  auditReplays(options, seen);
+}
+
+/** What somebody was told to be replayed is there, once. */
+export function auditReplays(options: AuditOptions, seen = recordsBySeq(options)): void {
+  const { replayed, find } = options;
+  for (const id of replayed) {
+    const { first, last } = spanOfId(id) ?? { first: 0, last: 0 };
+    for (let seq = first; seq <= last; seq++) {
+      const times = seen.get(`${id} ${seq}`) ?? 0;
+      if (times > 1) find("REPLAYED-TWICE", `${seq} of ${id} was replayed ${times} times`);
+      if (times === 0) find("REPLAY-LOST", `${seq} of ${id} was replayed, and stands nowhere`);
+    }
+  }
+}
+
+/** How many records there are of each seq: of an agent, or of a dead letter's replay. */
+function recordsBySeq({ cluster, namespace, partitions, say }: AuditOptions): ReadonlyMap<string, number> {
   const { nameOf } = countedFormat(namespace, partitions);
   const seen = new Map<string, number>();
   const topics: [string, number][] = [
@@ -36,19 +64,5 @@ export function auditTopics({ cluster, namespace, partitions, lanes, replayed, s
       }
     }
   }
-  for (const lane of lanes) {
-    for (let seq = 1; seq <= lane.newest(); seq++) {
-      const times = seen.get(`${lane.lane.agent} ${seq}`) ?? 0;
-      if (times > 1) find("DOUBLE", `${lane.lane.agent} ${seq} stands ${times} times in the topics`);
-      if (times === 0) find("HOLE", `${lane.lane.agent} ${seq} stands nowhere`);
-    }
-  }
-  for (const id of replayed) {
-    const { first, last } = spanOfId(id) ?? { first: 0, last: 0 };
-    for (let seq = first; seq <= last; seq++) {
-      const times = seen.get(`${id} ${seq}`) ?? 0;
-      if (times > 1) find("REPLAYED-TWICE", `${seq} of ${id} was replayed ${times} times`);
-      if (times === 0) find("REPLAY-LOST", `${seq} of ${id} was replayed, and stands nowhere`);
-    }
-  }
+  return seen;
 }

@@ -16,7 +16,7 @@ import { largeRoom } from "../../fakes/kafka-queue.ts";
 import { createClock, type Life, newLife } from "../clock.ts";
 import { seededDice } from "../dice.ts";
 import { newMachine, processEnv } from "../env.ts";
-import { auditTopics } from "./audit.ts";
+import { auditReplays, auditTopics } from "./audit.ts";
 import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
 import { lightJournal } from "./light-journal.ts";
 import { replayerOf, wantReplays } from "./replays.ts";
@@ -238,14 +238,16 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
     untilMs += minuteMs;
     await clock.run(untilMs);
   }
+  const audited = { cluster, namespace, partitions, lanes, replayed: replays.done, say, find };
   if (journal.waiting() > 0) find("STUCK", `${journal.waiting()} blocks wait for ever`);
   else {
+    auditReplays({ ...audited, say: () => {} });
     // A gateway that has lost its shard to one that is gone, and forwards nothing, does not know yet.
     for (const { life } of running()) life.alive = false;
     startGateway();
     await replays.everything();
   }
-  auditTopics({ cluster, namespace, partitions, lanes, replayed: replays.done, say, find });
+  auditTopics(audited);
   for (const gateway of running()) gateway.life.alive = false;
   return { seed, findings, counts, events: clock.events(), fingerprint: clock.fingerprint() };
 
