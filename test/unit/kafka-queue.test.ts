@@ -1,6 +1,8 @@
 /** What the Kafka queue refuses when it is opened, on a cluster in memory. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { until } from "../../demo/waiting.ts";
+import { Fault } from "../../shared/errors.ts";
 import { type FakeCluster, fakeCluster } from "../fakes/kafka-cluster.ts";
 import { openTestQueue, topicsIn } from "../fakes/kafka-queue.ts";
 import { laneOf, positionOf, readings } from "../fakes/outcomes.ts";
@@ -48,6 +50,23 @@ void describe("the opening of a Kafka queue", () => {
       code: "config",
       what: /belongs to namespace holdfast with 1 shards/,
     });
+  });
+
+  void it("I4: does not begin another queue where the topic is deleted and made again under the gateway that made it", async (t) => {
+    const cluster = clusterNamed(() => "one");
+    const made = await openTestQueue(cluster.connect(), topics, null);
+    t.after(() => made.close());
+    await made.commit([readings(lane, 1, [1])], [positionOf(lane, 1, 1)]);
+    cluster.recreate(topics.positions);
+    // It finds out by its look at what has settled, and then begins anew.
+    const refusal = await until("it refuses", async () => {
+      const outcome = made.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+      return await outcome.then(
+        () => undefined,
+        (error: unknown) => (error instanceof Fault && !error.retryable ? error : undefined),
+      );
+    });
+    assert.equal(refusal.code, "damaged");
   });
 
   void it("refuses a cluster without the positions topic, and says how to make it", async () => {

@@ -73,6 +73,8 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   const listeners = new Set<() => void>();
   const shards: Shard[] = [];
   let identity: QueueRecord | undefined;
+  /** The group that agents may have been told of. */
+  let { groupId: knownGroupId } = options;
   let letters = 0;
   /** What each shard had when its generation began: steps count from there. */
   let generation = 0;
@@ -114,7 +116,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   }
 
   function queueOf(found: QueueRecord | undefined): QueueRecord | undefined {
-    const { groupId, rebuild } = options;
+    const { rebuild } = options;
     if (found !== undefined && rebuild !== undefined) {
       throw new Fault("usage", {
         what: `the topic ${positionsTopic} holds the queue of group ${found.groupId}`,
@@ -122,9 +124,9 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       });
     }
     if (found === undefined) {
-      if (groupId !== null && rebuild === undefined) {
+      if (knownGroupId !== null && rebuild === undefined) {
         throw new Fault("damaged", {
-          what: `the topic ${positionsTopic} does not hold the queue of group ${groupId}`,
+          what: `the topic ${positionsTopic} does not hold the queue of group ${knownGroupId}`,
           why: `it is empty, as after it was deleted and made again, or ${clusterId} is another cluster`,
           remedy:
             "check queue.kafka.brokers; where the topic was lost, run `holdfast-gateway positions rebuild`; to begin a " +
@@ -132,7 +134,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
         });
       }
       const newId = (): string => hex(env.randomBytes(16));
-      identity = { queueId: newId(), groupId: groupId ?? newId(), clusterId, namespace, shards: shardCount };
+      identity = { queueId: newId(), groupId: knownGroupId ?? newId(), clusterId, namespace, shards: shardCount };
       return identity;
     }
     identity = found;
@@ -170,6 +172,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     throw error;
   }
   const { queueId, groupId } = identity as unknown as QueueRecord;
+  knownGroupId = groupId;
   log.info({ namespace, shards: shardCount, queue: queueId }, "the Kafka queue is open");
   let closed = false;
   let closing: Promise<void> | undefined;
