@@ -34,16 +34,16 @@ void describe("a cluster that is not as it was", { skip: clusterMissing() ?? fal
 
   void it("I5: the broker forgets the transactional id of a gateway that was idle", async (t) => {
     const brokers = await brokerWith(t, {
-      "transactional.id.expiration.ms": "2000",
+      "transactional.id.expiration.ms": "6000",
       "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
-      "producer.id.expiration.ms": "2000",
+      "producer.id.expiration.ms": "6000",
       "producer.id.expiration.check.interval.ms": "500",
     });
     const { line, load } = await loadedLine(t, brokers);
     for (let round = 0; round < 2; round++) {
       await load.stop();
       await line.drain();
-      await sleep(5_000);
+      await sleep(9_000);
       const again = line.produce();
       await line.forwarded(500);
       await again.stop();

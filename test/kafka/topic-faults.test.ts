@@ -86,10 +86,10 @@ void describe("the queue's topics", { skip: clusterMissing() ?? false }, () => {
     await until("the forwarder waits", waits, 90_000);
     await line.accepted(500);
     const { trouble } = await line.gateway.status();
-    t.diagnostic(`${trouble}`);
     assert.match(trouble ?? "", new RegExp(line.topics.positions));
-    await line.gateway.stop();
     await brokers.createTopic(line.topics.positions, compacted);
+    await said(line, /does not hold the queue of group/);
+    await line.gateway.stop();
     await rebuild(line);
     await line.gateway.start();
     await line.forwarded(500);
@@ -108,7 +108,8 @@ void describe("the queue's topics", { skip: clusterMissing() ?? false }, () => {
     await brokers.createTopic(readings, { partitions: 3, configs: { "retention.ms": "-1" } });
     await line.forwarded(500, 120_000);
     await load.stop();
-    await line.drain();
+    // Where no load goes on, what is missing counts as undecided first, for a minute and a half.
+    await line.drain(180_000);
     await line.stop();
     const { counts, findings, orderBreaks } = await line.audit();
     t.diagnostic(JSON.stringify({ counts, findings: findings.slice(0, 8) }));
@@ -123,7 +124,7 @@ void describe("the queue's topics", { skip: clusterMissing() ?? false }, () => {
     assert.ok(orderBreaks <= 8, `${orderBreaks} breaks of order`);
   });
 
-  void it("I5: batches that only the broker finds too large are sent smaller, and the line goes on by itself", async (t) => {
+  void it("I5: batches that only the broker finds too large become smaller, and the line goes on", async (t) => {
     const { line, load } = await loadedLine(t, brokers, {}, { pauseMs: 20, bodyReadingsMax: 50 });
     await configure(line.topics.readings, "max.message.bytes=2000");
     await said(line, /takes less than before/);
