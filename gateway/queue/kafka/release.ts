@@ -62,14 +62,17 @@ export async function takeCheckpoint(
   const { takenMs, t, positionsFrom, entries, lanes, replays, floors } = state;
   const own = await cluster.watermarks(positions);
   if (own.stable < own.high) return undefined;
+  const latest = new Map<string, number>();
+  for (const { topic, partition, offset } of entries) {
+    const key = `${topic}/${partition}`;
+    latest.set(key, Math.max(offset, latest.get(key) ?? -1));
+  }
   const anchors: Anchor[] = [];
   for (const [topic, { id, partitions }] of topics) {
     for (let partition = 0; partition < partitions; partition++) {
       const place = { topic, partition };
       const { stable, low, leaderEpoch } = await cluster.watermarks(place);
-      const isUndecided = (entry: Entry): boolean =>
-        entry.topic === topic && entry.partition === partition && entry.offset >= stable;
-      if (entries.some(isUndecided)) return undefined;
+      if ((latest.get(`${topic}/${partition}`) ?? -1) >= stable) return undefined;
       const from = Math.max(ends(place), low);
       const last = await lastVisible(cluster, place, from, stable);
       const end = last === null ? from : last.offset + 1;

@@ -1,5 +1,5 @@
 /** What must be true in the end: every reading in one record, and every replay that was wished for in one more. */
-import { spanOfId } from "../../../gateway/queue/dead-letters.ts";
+import { letterId, spanOfId } from "../../../gateway/queue/dead-letters.ts";
 import type { AgentLane } from "../../fakes/agent-lane.ts";
 import type { FakeCluster } from "../../fakes/kafka-cluster.ts";
 import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
@@ -38,6 +38,8 @@ export function auditReplays(options: AuditOptions, seen = recordsBySeq(options)
       const times = seen.get(`${id} ${seq}`) ?? 0;
       if (times > 1) find("REPLAYED-TWICE", `${seq} of ${id} was replayed ${times} times`);
       if (times === 0) find("REPLAY-LOST", `${seq} of ${id} was replayed, and stands nowhere`);
+      if (times > 0 && !seen.has(`dead letter ${id}`))
+        find("ORPHAN", `${seq} of ${id} was replayed, which is no dead letter`);
     }
   }
 }
@@ -56,6 +58,7 @@ function recordsBySeq({ cluster, namespace, partitions, say }: AuditOptions): Re
       for (const { headers, offset } of cluster.committed({ topic, partition })) {
         const name = nameOf(headers);
         if (name === undefined || name === "foreign") continue;
+        if (name.kind === "dead-letter") seen.set(`dead letter ${letterId(name.lane, name)}`, 1);
         for (let seq = name.first; seq <= name.last; seq++) {
           const key = `${name.replay ?? name.lane.agent} ${seq}`;
           seen.set(key, (seen.get(key) ?? 0) + 1);

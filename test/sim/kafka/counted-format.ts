@@ -8,12 +8,20 @@ import type { RecordName } from "../../../gateway/queue/kafka/record-names.ts";
 import { encodeBatch } from "../../../gateway/queue/kafka/value-batch.ts";
 import type { Outcome } from "../../../gateway/queue/queue.ts";
 import type { Span } from "../../../shared/ranges.ts";
+import { synced } from "../../fakes/agent-lane.ts";
 
 export const dataTopic = "readings";
 export const lossTopic = "losses";
 export const deadLetterTopic = "dead-letters";
 
-export function countedFormat(namespace: string, partitions: number): RecordFormat {
+/** @param isTooLarge tells of a reading whether it ends as a dead letter of its own; not every gateway finds the same */
+export function countedFormat(
+  namespace: string,
+  partitions: number,
+  isTooLarge: (seq: number) => boolean = () => false,
+): RecordFormat {
+  const seqsOf = ({ first, last }: Span): number[] => Array.from({ length: last - first + 1 }, (_, at) => first + at);
+
   function recordOf(
     { lane, block, body }: Outcome,
     span: Span,
@@ -24,15 +32,17 @@ export function countedFormat(namespace: string, partitions: number): RecordForm
     const before = first === block.first ? block.before : null;
     const after = last === block.first + block.count - 1 ? block.after : null;
     const replay = of ?? null;
-    const kind = body.kind === "dead-letter" ? body.kind : "reading";
+    const isDead = body.kind === "dead-letter" || (body.kind === "readings" && isTooLarge(first));
+    const kind = isDead ? "dead-letter" : "reading";
+    const clock = body.kind === "loss" ? synced : body.clock;
     const at = { lane, first, last, before, after, opens, closes };
     const name: RecordName = { ...at, namespace, shard, t, kind, replay };
-    const value = body.kind === "dead-letter" ? encodeBatch({ lane, first, last, clock: body.clock, block }) : null;
+    const value = isDead ? encodeBatch({ lane, first, last, clock, block }) : Buffer.from(`${first}`);
     return {
-      topic: { readings: dataTopic, loss: lossTopic, "dead-letter": deadLetterTopic }[body.kind],
-      partition: body.kind === "readings" ? first % partitions : 0,
+      topic: isDead ? deadLetterTopic : body.kind === "loss" ? lossTopic : dataTopic,
+      partition: !isDead && body.kind === "readings" ? first % partitions : 0,
       key: null,
-      value: value ?? Buffer.from(`${first}`),
+      value,
       timestampMs: 0,
       headers: [["name", JSON.stringify(name)]],
     };
@@ -45,14 +55,15 @@ export function countedFormat(namespace: string, partitions: number): RecordForm
         for (const span of outcome.spans) {
           if (outcome.body.kind === "dead-letter") yield recordOf(outcome, span, span, transaction);
           else {
-            for (let seq = span.first; seq <= span.last; seq++) {
-              yield recordOf(outcome, span, { first: seq, last: seq }, transaction);
-            }
+            for (const seq of seqsOf(span)) yield recordOf(outcome, span, { first: seq, last: seq }, transaction);
           }
         }
       }
     },
-    refusal: ({ body }) => (body.kind === "dead-letter" ? body.reason : undefined),
+    refusal({ body, spans }) {
+      if (body.kind === "dead-letter") return body.reason;
+      return body.kind === "readings" && spans.flatMap(seqsOf).some(isTooLarge) ? "too large" : undefined;
+    },
     nameOf(headers) {
       const found = headers.find(([name]) => name === "name");
       return found === undefined ? "foreign" : (JSON.parse(String(found[1])) as RecordName);

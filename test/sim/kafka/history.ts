@@ -98,7 +98,8 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
     };
     const env = processEnv(clock, newMachine(dice.split()), life, dice.split(), guard);
     say(`${name} starts`);
-    const format = countedFormat(namespace, partitions);
+    const isSmall = !calm && dice.chance(0.3);
+    const format = countedFormat(namespace, partitions, (seq) => isSmall && seq % 7 === 0);
     const answering = () => new Promise<void>((resolve) => void clock.after(dice.wait(latencyMs), life, resolve));
     openKafkaQueue({
       cluster: cluster.connect(answering),

@@ -24,7 +24,8 @@ export interface ReplaysOptions {
 }
 
 const wishEveryMs = 15_000;
-const patienceMs = 20 * 60_000;
+/** Slow brokers take a second for each call, and there may be hundreds of dead letters. */
+const patienceMs = 3 * 3_600_000;
 const stepMs = 10_000;
 
 /** Replays of a gateway that knows how to read what was nothing to the forwarder; what it reads, nobody looks at. */
@@ -68,7 +69,8 @@ export function wantReplays(options: ReplaysOptions) {
       begin();
       const known = letters();
       if (known.length === 0) return;
-      const wanted = [dice.pick(known)];
+      // The youngest are those that could still be lost.
+      const wanted = [dice.chance(0.5) ? (known.at(-1) as Wish) : dice.pick(known)];
       say(`WISH ${wanted[0]?.id}`);
       for (const replayer of replayers().slice(dice.chance(0.4) ? 0 : -1)) void replay(replayer, wanted);
     });

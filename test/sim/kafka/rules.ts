@@ -49,14 +49,6 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
       replace: "if (checkpoint.replays.slice(0, 0).some(",
     },
   ],
-  // What could still be lost of the dead letters themselves is not replayed.
-  settledletters: [
-    {
-      file: `${folder}/dead-letters.ts`,
-      find: "await until(() => offset < shardOfId(id).releasedTo(place));",
-      replace: "await until(() => shardOfId(id).releasedTo(place) >= 0);",
-    },
-  ],
   // Whoever asked for a replay is told so once nothing can take it back.
   settledreplays: [
     { file: `${folder}/dead-letters.ts`, find: 'return state === "replayed";', replace: "return true;" },
@@ -112,13 +104,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   // A checkpoint waits until all that it is to release is decided.
-  decidedentries: [
-    {
-      file: `${folder}/release.ts`,
-      find: "if (entries.some(isUndecided)) return",
-      replace: "if (entries.slice(0, 0).some(isUndecided)) return",
-    },
-  ],
+  decidedentries: [{ file: `${folder}/release.ts`, find: "?? -1) >= stable) return", replace: "?? -1) < -1) return" }],
   // The settle time begins again when a leader has changed.
   leaders: [
     {
