@@ -117,9 +117,15 @@ void describe("the queue's topics", { skip: clusterMissing() ?? false }, () => {
       Object.keys(counts).filter((kind) => kind !== "lost" && kind !== "seq missing"),
       [],
     );
-    // Each lane misses its beginning, which the journal had let go of.
-    const holes = findings.filter(({ kind }) => kind === "seq missing").map(({ text }) => text);
-    assert.ok(holes.length === 2 && holes.every((text) => / 1 to \d+$/.test(text)), holes.join("; "));
+    // A lane misses its beginning, as far as the journal had let go of it, and nothing else.
+    const holes = findings
+      .filter(({ kind }) => kind === "seq missing")
+      .map(({ text }) => / 1 to (\d+)$/.exec(text)?.[1]);
+    assert.ok(holes.length >= 1 && holes.length <= 2 && !holes.includes(undefined), JSON.stringify(findings));
+    assert.equal(
+      counts.lost,
+      holes.reduce((sum, last) => sum + Number(last), 0),
+    );
     // What is written again stands behind what was written until the loss was noticed: once for each of the 8 series.
     assert.ok(orderBreaks <= 8, `${orderBreaks} breaks of order`);
   });
