@@ -29,7 +29,9 @@ let made = 0;
 async function makeTopics(shards: number, policy = "compact"): Promise<QueueTopics> {
   const topics = topicsIn(`queue-${++made}`);
   const { readings, losses, deadLetters, positions } = topics;
-  for (const topic of [readings, losses, deadLetters]) await (brokers as Brokers).createTopic(topic);
+  // The readings are of last January: by default Kafka would delete them at its next look.
+  const configs = { "retention.ms": "-1" };
+  for (const topic of [readings, losses, deadLetters]) await (brokers as Brokers).createTopic(topic, { configs });
   await (brokers as Brokers).createTopic(positions, { partitions: shards, configs: { "cleanup.policy": policy } });
   return topics;
 }
