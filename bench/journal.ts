@@ -10,6 +10,7 @@ import { startForwarder } from "../gateway/forwarder/forwarder.ts";
 import type { Journal } from "../gateway/journal/journal.ts";
 import { folderPlace } from "../gateway/journal/place.ts";
 import { openSqliteJournal } from "../gateway/journal/sqlite.ts";
+import { laneKey } from "../gateway/queue/lane-key.ts";
 import type { LanePosition, Queue } from "../gateway/queue/queue.ts";
 import { encodeBlocks } from "../shared/block/encode.ts";
 import { gatherColumns } from "../shared/block/gather.ts";
@@ -25,19 +26,18 @@ const quotaBytes = 8e9;
 function positionsOnly(): Queue {
   const positions = new Map<string, LanePosition>();
   let committed = 0;
-  const key = (lane: LanePosition["lane"]): string => `${lane.agent} ${lane.stream} ${lane.epoch}`;
   return {
     queueId: "f".repeat(32),
     groupId,
     progress: () => ({ generation: 0, committed, released: committed }),
     onProgress: () => {},
     positions: () => positions.values(),
-    forwarded: (lane) => positions.get(key(lane))?.forwarded ?? [],
-    released: (lane) => positions.get(key(lane))?.forwarded ?? [],
+    forwarded: (lane) => positions.get(laneKey(lane))?.forwarded ?? [],
+    released: (lane) => positions.get(laneKey(lane))?.forwarded ?? [],
     releasedPositions: () => positions.values(),
     floors: () => [],
     async commit(_, moved) {
-      for (const position of moved) positions.set(key(position.lane), position);
+      for (const position of moved) positions.set(laneKey(position.lane), position);
       committed++;
     },
     forget: async () => {},

@@ -7,6 +7,7 @@ import { lastOf } from "../../shared/block/block.ts";
 import { rangesMax } from "../../shared/limits.ts";
 import { add, clip, gaps, type Ranges, type Span, withinCount } from "../../shared/ranges.ts";
 import type { JournalEntry } from "../journal/journal.ts";
+import { laneKey } from "../queue/lane-key.ts";
 import type { Lane, LanePosition } from "../queue/queue.ts";
 
 export interface OpenEntry {
@@ -33,7 +34,7 @@ export function planCommit(entries: readonly JournalEntry[], forwardedOf: (lane:
   const open: OpenEntry[] = [];
   for (const entry of entries) {
     const { lane, storeId, run, block } = entry;
-    const key = `${lane.agent} ${lane.stream} ${lane.epoch}`;
+    const key = laneKey(lane);
     const known = lanes.get(key);
     const forwarded = known?.position.forwarded ?? forwardedOf(lane);
     const range = { first: block.first, last: lastOf(block), before: block.before, after: block.after };

@@ -4,6 +4,7 @@
  */
 import { codecLoss } from "../../shared/block/block.ts";
 import type { JournalEntry } from "../journal/journal.ts";
+import { laneKey } from "../queue/lane-key.ts";
 import type { LanePosition } from "../queue/queue.ts";
 
 /** What the journal may settle together. */
@@ -55,10 +56,7 @@ export function openUnreleased() {
      * @param positions of every lane of the entries, as of that step
      */
     add(step: number, entries: readonly JournalEntry[], positions: readonly LanePosition[]): void {
-      const byLane = positions.map((one): [string, LanePosition] => [
-        `${one.lane.agent} ${one.lane.stream} ${one.lane.epoch}`,
-        one,
-      ]);
+      const byLane = positions.map((one): [string, LanePosition] => [laneKey(one.lane), one]);
       const { readings, bytes } = sumOf(entries);
       steps.push({ step, ids: entries.map(({ id }) => id), positions: new Map(byLane), readings, bytes });
       size += entries.length;

@@ -6,6 +6,7 @@ import { crc32 } from "node:zlib";
 import { Fault } from "../../shared/errors.ts";
 import { beyond, covers, type Ranges, type Span } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
+import { laneKey } from "../queue/lane-key.ts";
 import type { Lane } from "../queue/queue.ts";
 
 export interface LaneRow {
@@ -49,11 +50,6 @@ export interface StoredRow {
 }
 
 export type Lanes = ReturnType<typeof openLanes>;
-
-/** Names a lane in a Map; identifiers hold no spaces. */
-export function laneKey(lane: Lane): string {
-  return `${lane.agent} ${lane.stream} ${lane.epoch}`;
-}
 
 /** The highest seq that anybody has told of. */
 export function knownEnd(row: LaneRow): number {

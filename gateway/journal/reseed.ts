@@ -6,8 +6,9 @@
 import { Fault } from "../../shared/errors.ts";
 import { rangesMax } from "../../shared/limits.ts";
 import { add, beyond, clip, gaps, type Ranges, withinCount } from "../../shared/ranges.ts";
+import { laneKey } from "../queue/lane-key.ts";
 import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
-import { type LaneRow, laneKey } from "./lanes.ts";
+import type { LaneRow } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
 export interface SeedingQueue

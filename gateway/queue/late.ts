@@ -5,7 +5,8 @@
  */
 import { Fault } from "../../shared/errors.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import type { Lane, LanePosition, Queue } from "./queue.ts";
+import { laneKey } from "./lane-key.ts";
+import type { LanePosition, Queue } from "./queue.ts";
 
 export interface LateQueue extends Queue {
   /** True until `attach`. */
@@ -18,7 +19,7 @@ export interface LateQueue extends Queue {
 
 /** @param remembered the positions that the journal knows as forwarded */
 export function lateQueue(groupId: string, remembered: readonly LanePosition[]): LateQueue {
-  const known = new Map(remembered.map((position) => [keyOf(position.lane), position]));
+  const known = new Map(remembered.map((position) => [laneKey(position.lane), position]));
   const listeners = new Set<() => void>();
   let queue: Queue | undefined;
   let hasBegun = false;
@@ -60,8 +61,8 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
       queue?.onProgress(listener);
     },
     positions: () => queue?.positions() ?? known.values(),
-    forwarded: (lane) => (queue === undefined ? (known.get(keyOf(lane))?.forwarded ?? []) : queue.forwarded(lane)),
-    released: (lane) => (queue === undefined ? (known.get(keyOf(lane))?.forwarded ?? []) : queue.released(lane)),
+    forwarded: (lane) => (queue === undefined ? (known.get(laneKey(lane))?.forwarded ?? []) : queue.forwarded(lane)),
+    released: (lane) => (queue === undefined ? (known.get(laneKey(lane))?.forwarded ?? []) : queue.released(lane)),
     releasedPositions: () => queue?.releasedPositions() ?? known.values(),
     floors: () => queue?.floors() ?? [],
     commit: async (outcomes, positions) => begun().commit(outcomes, positions),
@@ -71,8 +72,4 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
     forget: async (floor, lanes) => begun().forget(floor, lanes),
     close: async () => queue?.close(),
   };
-}
-
-function keyOf({ agent, stream, epoch }: Lane): string {
-  return `${agent} ${stream} ${epoch}`;
 }

@@ -3,7 +3,8 @@
  * the audit, fails on demand before or after its commit point, and can lose what it has not released.
  */
 
-import type { Floor, Lane, LanePosition, Outcome, Queue } from "../../gateway/queue/queue.ts";
+import { laneKey } from "../../gateway/queue/lane-key.ts";
+import type { Floor, LanePosition, Outcome, Queue } from "../../gateway/queue/queue.ts";
 import { Fault } from "../../shared/errors.ts";
 
 /** How the next commit fails: without having landed (`full`, `before`), or landed with its answer lost (`after`). */
@@ -165,8 +166,4 @@ export function fakeQueue(options: FakeQueueOptions = {}): FakeQueue {
       tell();
     },
   };
-}
-
-function laneKey({ agent, stream, epoch }: Lane): string {
-  return JSON.stringify([agent, stream, epoch]);
 }

@@ -1,5 +1,6 @@
 /** A journal in a list: what the forwarder needs, fast enough for thousands of histories, and what its owner knows. */
 import type { Journal, JournalEntry } from "../../../gateway/journal/journal.ts";
+import { laneKey } from "../../../gateway/queue/lane-key.ts";
 import type { LanePosition } from "../../../gateway/queue/queue.ts";
 import { lastOf } from "../../../shared/block/block.ts";
 import { covers, type Ranges, union } from "../../../shared/ranges.ts";
@@ -22,9 +23,8 @@ export function lightJournal(): LightJournal {
   const listeners = new Set<() => void>();
   let nextId = 1;
   let journalId = 1;
-  const keyOf = ({ agent, stream, epoch }: LanePosition["lane"]): string => `${agent} ${stream} ${epoch}`;
   const isSettled = ({ lane, block }: Pick<JournalEntry, "lane" | "block">): boolean =>
-    covers(settled.get(keyOf(lane)) ?? [], block.first, lastOf(block));
+    covers(settled.get(laneKey(lane)) ?? [], block.first, lastOf(block));
 
   return {
     journalId: () => `journal-${journalId}`,
@@ -42,7 +42,7 @@ export function lightJournal(): LightJournal {
     onAdded: (listener) => void listeners.add(listener),
     async settle(ids, positions) {
       for (const { lane, forwarded } of positions) {
-        settled.set(keyOf(lane), union(settled.get(keyOf(lane)) ?? [], forwarded));
+        settled.set(laneKey(lane), union(settled.get(laneKey(lane)) ?? [], forwarded));
       }
       const gone = new Set(ids);
       entries = entries.filter((entry) => !(gone.has(entry.id) && isSettled(entry)));
@@ -57,7 +57,7 @@ export function lightJournal(): LightJournal {
       for (const listener of listeners) listener();
     },
     waiting: () => entries.length,
-    settled: (lane) => settled.get(keyOf(lane)) ?? [],
+    settled: (lane) => settled.get(laneKey(lane)) ?? [],
     lose() {
       journalId++;
       entries = everything.filter((entry) => !isSettled(entry)).map((entry) => ({ ...entry, id: nextId++ }));
