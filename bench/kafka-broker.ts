@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type Brokers, startBrokers } from "../demo/kafka/brokers.ts";
 import { brokersMissing, javaArgs } from "../demo/kafka/java.ts";
-import { loadLibrdkafka } from "../gateway/queue/kafka/librdkafka.ts";
+import { loadLibrdkafka } from "../gateway/queue/kafka/client/librdkafka.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { BenchContext } from "./row.ts";
 

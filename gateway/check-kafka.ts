@@ -3,12 +3,12 @@ import type { Env } from "../shared/env.ts";
 import { Fault } from "../shared/errors.ts";
 import { countedText } from "../shared/human.ts";
 import { exitCodes, type Voice } from "../shared/voice.ts";
-import { openAdmin } from "./queue/kafka/admin.ts";
-import { tryClient } from "./queue/kafka/client.ts";
+import { openAdmin } from "./queue/kafka/client/admin.ts";
+import { tryClient } from "./queue/kafka/client/client.ts";
+import { readSecurity } from "./queue/kafka/client/security.ts";
 import { ClusterError } from "./queue/kafka/cluster.ts";
-import { readSecurity } from "./queue/kafka/security.ts";
 import type { KafkaSettings } from "./queue/kafka/settings.ts";
-import { inspectTopics } from "./queue/kafka/topics.ts";
+import { inspectTopics } from "./queue/kafka/topics/topics.ts";
 
 const answerMs = 5_000;
 

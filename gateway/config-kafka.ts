@@ -1,7 +1,7 @@
 /** From the options of the Kafka queue to its settings; the options have no faults by then. */
 import { isTlsOn, type KafkaOptions, positionsTopicOf } from "./options-kafka-check.ts";
 import type { KafkaSettings, LoginSettings, TlsSettings } from "./queue/kafka/settings.ts";
-import { defaultBatchKey, defaultKey } from "./queue/kafka/topic-names.ts";
+import { defaultBatchKey, defaultKey } from "./queue/kafka/topics/topic-names.ts";
 
 /** @param name of the gateway */
 export function kafkaSettings(options: KafkaOptions, name: string): KafkaSettings {

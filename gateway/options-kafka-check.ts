@@ -3,7 +3,7 @@ import { isLoopback } from "../shared/address.ts";
 import { checkKeyPair, fault, warning } from "../shared/options/cross.ts";
 import type { CrossFault, ValueOf } from "../shared/options/table.ts";
 import type { kafkaSection } from "./options-kafka.ts";
-import { keyTemplateFault, type Placeholder, topicTemplateFault } from "./queue/kafka/topic-names.ts";
+import { keyTemplateFault, type Placeholder, topicTemplateFault } from "./queue/kafka/topics/topic-names.ts";
 
 export type KafkaOptions = ValueOf<typeof kafkaSection>;
 

@@ -2,9 +2,9 @@
 import { choice, count, duration, flag, identifier, text } from "../shared/options/kinds.ts";
 import { file, secretFile, secretUrl, server } from "../shared/options/places.ts";
 import { list, mapping, optional, required, section, setting } from "../shared/options/table.ts";
-import { type PropertyValue, propertyKind } from "./queue/kafka/properties.ts";
-import { valueFormats } from "./queue/kafka/record-rules.ts";
-import { defaultTopic } from "./queue/kafka/topic-names.ts";
+import { type PropertyValue, propertyKind } from "./queue/kafka/client/properties.ts";
+import { valueFormats } from "./queue/kafka/records/record-rules.ts";
+import { defaultTopic } from "./queue/kafka/topics/topic-names.ts";
 
 /** Whether names are legal and apart from each other shows only when all are known: options-kafka-check.ts. */
 const topic = text(249);

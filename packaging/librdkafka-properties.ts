@@ -11,7 +11,7 @@ const typeWords: Readonly<Record<string, string>> = {
   "see dedicated API": "call",
 };
 
-/** The text of `gateway/queue/kafka/property-table.ts`. */
+/** The text of `gateway/queue/kafka/client/property-table.ts`. */
 export function propertyTableOf(page: string): string {
   const lines = new Map<string, string>();
   // A line of the page: name | C/P | range | default | importance | description.

@@ -28,7 +28,7 @@ export function generatedFiles(): Map<string, string> {
     files.set(`docs/reference/${name}.schema.json`, schemaTextOf(program));
   }
   if (existsSync(clientPage)) {
-    files.set("gateway/queue/kafka/property-table.ts", propertyTableOf(readFileSync(clientPage, "utf8")));
+    files.set("gateway/queue/kafka/client/property-table.ts", propertyTableOf(readFileSync(clientPage, "utf8")));
   }
   return files;
 }

@@ -1,8 +1,8 @@
 /**
  * Reads what a gateway writes to Kafka in the batch format: one record holds a block of readings, compressed as its
- * agent sent it. gateway/queue/kafka/RECORDS.md describes the record, gateway/queue/FORMAT.md the readings.
+ * agent sent it. gateway/queue/kafka/records/RECORDS.md describes the record, gateway/queue/FORMAT.md the readings.
  */
-import { decodeBatch } from "../gateway/queue/kafka/value-batch.ts";
+import { decodeBatch } from "../gateway/queue/kafka/records/value-batch.ts";
 import { rowReader, type SeriesMembers, seriesMembers } from "../gateway/queue/rows.ts";
 import { timeFormatter } from "../gateway/queue/times.ts";
 import { crcHolds } from "../shared/block/block.ts";

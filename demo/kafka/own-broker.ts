@@ -1,6 +1,6 @@
 /** A Kafka broker for one demo: started here, killed in the story, and gone afterwards with all that it wrote. */
 
-import { loadLibrdkafka } from "../../gateway/queue/kafka/librdkafka.ts";
+import { loadLibrdkafka } from "../../gateway/queue/kafka/client/librdkafka.ts";
 import { Fault } from "../../shared/errors.ts";
 import type { Voice } from "../../shared/voice.ts";
 import type { DemoQueue } from "../queue.ts";

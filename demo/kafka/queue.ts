@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { Admin } from "@platformatic/kafka";
-import { connectCluster } from "../../gateway/queue/kafka/client.ts";
+import { connectCluster } from "../../gateway/queue/kafka/client/client.ts";
 import { ClusterError, type KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
 import type { Voice } from "../../shared/voice.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { encodeBatch } from "../../gateway/queue/kafka/value-batch.ts";
+import { encodeBatch } from "../../gateway/queue/kafka/records/value-batch.ts";
 import { agentLane, synced } from "../fakes/agent-lane.ts";
 import { readings } from "../fakes/counted-blocks.ts";
 import { projectRoot } from "../mutants/patch.ts";

@@ -1,5 +1,5 @@
 /** Settings of a Kafka queue, and a cluster's topics in memory. */
-import type { ClusterAdmin, Creation, FoundTopic, NewTopic, Topic } from "../../gateway/queue/kafka/admin.ts";
+import type { ClusterAdmin, Creation, FoundTopic, NewTopic, Topic } from "../../gateway/queue/kafka/client/admin.ts";
 import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
 
 export const kafkaSettings: KafkaSettings = {

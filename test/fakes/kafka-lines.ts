@@ -1,6 +1,6 @@
 /** The records of the Kafka queue as the lines that the file queue would have written. */
 import type { StoredRecord } from "../../gateway/queue/kafka/cluster.ts";
-import { decodeBatch } from "../../gateway/queue/kafka/value-batch.ts";
+import { decodeBatch } from "../../gateway/queue/kafka/records/value-batch.ts";
 import type { Line } from "./outcomes.ts";
 
 export function kafkaLine({ value, headers }: Pick<StoredRecord, "value" | "headers">): Line {

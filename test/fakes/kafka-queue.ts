@@ -1,11 +1,11 @@
 /** A Kafka queue for tests: one topic for each kind of record, JSON, and a settle time that no test waits for. */
 
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
-import type { RecordFormat } from "../../gateway/queue/kafka/format.ts";
 import { type KafkaQueueOptions, openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
-import { recordFormat } from "../../gateway/queue/kafka/record-format.ts";
+import type { RecordFormat } from "../../gateway/queue/kafka/records/format.ts";
+import { recordFormat } from "../../gateway/queue/kafka/records/record-format.ts";
 import type { RoomKeeper } from "../../gateway/queue/kafka/room.ts";
-import { keysOf, topicNames } from "../../gateway/queue/kafka/topic-names.ts";
+import { keysOf, topicNames } from "../../gateway/queue/kafka/topics/topic-names.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
 import { silent } from "./journal-in-memory.ts";

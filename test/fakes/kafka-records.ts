@@ -1,9 +1,9 @@
 /** Outcomes with real blocks, and the records that they become. */
 import assert from "node:assert/strict";
 import type { KafkaRecord } from "../../gateway/queue/kafka/cluster.ts";
-import type { RecordOptions, Writing } from "../../gateway/queue/kafka/record-rules.ts";
-import { recordsOf } from "../../gateway/queue/kafka/records.ts";
-import { defaultBatchKey, defaultKey, keysOf, topicNames } from "../../gateway/queue/kafka/topic-names.ts";
+import type { RecordOptions, Writing } from "../../gateway/queue/kafka/records/record-rules.ts";
+import { recordsOf } from "../../gateway/queue/kafka/records/records.ts";
+import { defaultBatchKey, defaultKey, keysOf, topicNames } from "../../gateway/queue/kafka/topics/topic-names.ts";
 import type { DeadLetter, Lane, Outcome } from "../../gateway/queue/queue.ts";
 import { type Block, lastOf } from "../../shared/block/block.ts";
 import { decodeBlock } from "../../shared/block/decode.ts";

@@ -1,5 +1,5 @@
 /** librdkafka's producer in memory, scripted by tests where a real broker does not show a fault on demand. */
-import type { Librdkafka, NativeError, NativeProducer } from "../../gateway/queue/kafka/librdkafka.ts";
+import type { Librdkafka, NativeError, NativeProducer } from "../../gateway/queue/kafka/client/librdkafka.ts";
 
 export interface FakeLibrdkafka {
   readonly library: Librdkafka;

@@ -1,9 +1,9 @@
 /** What the tests of the real cluster share: a client, records, and reading everything that is committed. */
 import type { TestContext } from "node:test";
 import { brokersMissing } from "../../demo/kafka/java.ts";
-import { connectCluster } from "../../gateway/queue/kafka/client.ts";
+import { connectCluster } from "../../gateway/queue/kafka/client/client.ts";
+import { loadLibrdkafka, type Properties } from "../../gateway/queue/kafka/client/librdkafka.ts";
 import type { KafkaCluster, KafkaRecord, Place, StoredRecord } from "../../gateway/queue/kafka/cluster.ts";
-import { loadLibrdkafka, type Properties } from "../../gateway/queue/kafka/librdkafka.ts";
 import { messageOf } from "../../shared/errors.ts";
 
 /** Why tests of a real cluster are skipped; undefined where they run. */

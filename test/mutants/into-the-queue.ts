@@ -154,7 +154,7 @@ export const intoTheQueue: readonly Mutant[] = [
     invariant: "I5",
     patches: [
       {
-        file: "gateway/queue/kafka/derive.ts",
+        file: "gateway/queue/kafka/shard/derive.ts",
         find: "unite(found, isVerifiable ? base : entry.ranges);",
         replace: "found.lanes().length < 0 || isVerifiable ? entry.ranges : [];",
       },
@@ -169,7 +169,7 @@ export const intoTheQueue: readonly Mutant[] = [
     invariant: "I5",
     patches: [
       {
-        file: "gateway/queue/kafka/base-keeper.ts",
+        file: "gateway/queue/kafka/shard/base-keeper.ts",
         find: "if (env.monoMs() < checkpoint.takenMs + settleMs)",
         replace: "if (env.monoMs() < checkpoint.takenMs)",
       },

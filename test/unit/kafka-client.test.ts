@@ -4,9 +4,14 @@ import { once } from "node:events";
 import { registerHooks } from "node:module";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import {
+  clientTrouble,
+  loadLibrdkafka,
+  producerTrouble,
+  sendTrouble,
+} from "../../gateway/queue/kafka/client/librdkafka.ts";
+import { openProducer } from "../../gateway/queue/kafka/client/producer.ts";
 import type { ClusterTrouble, KafkaRecord, TransactionalProducer } from "../../gateway/queue/kafka/cluster.ts";
-import { clientTrouble, loadLibrdkafka, producerTrouble, sendTrouble } from "../../gateway/queue/kafka/librdkafka.ts";
-import { openProducer } from "../../gateway/queue/kafka/producer.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { type FakeLibrdkafka, fakeLibrdkafka, nativeError } from "../fakes/librdkafka.ts";
 
@@ -45,7 +50,7 @@ test("without the client's binary the fault says what to do, and is not tried ag
 });
 
 test("in a worker thread, where its callbacks would end the process, the client is not loaded", async () => {
-  const file = new URL("../../gateway/queue/kafka/librdkafka.ts", import.meta.url).href;
+  const file = new URL("../../gateway/queue/kafka/client/librdkafka.ts", import.meta.url).href;
   const script = `import(${JSON.stringify(file)}).then(({ loadLibrdkafka }) => loadLibrdkafka()).then(() => "loaded", (e) => e.code)
     .then((said) => require("node:worker_threads").parentPort.postMessage(said))`;
   const worker = new Worker(script, { eval: true });

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from "node:test";
 import { crc32 } from "node:zlib";
 import { type FoundLetter, letterId, spanOfId } from "../../gateway/queue/dead-letters.ts";
 import { lettersIn } from "../../gateway/queue/kafka/letters.ts";
-import { nameReader } from "../../gateway/queue/kafka/record-names.ts";
+import { nameReader } from "../../gateway/queue/kafka/records/record-names.ts";
 import type { Outcome, Queue } from "../../gateway/queue/queue.ts";
 import { openReplayer, readWishes, type Wish } from "../../gateway/replay-letters.ts";
 import { fakeCluster } from "../fakes/kafka-cluster.ts";

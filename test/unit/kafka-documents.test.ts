@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { decode } from "cbor-x";
-import { recordsOf } from "../../gateway/queue/kafka/records.ts";
-import { topicNames, topicsMax } from "../../gateway/queue/kafka/topic-names.ts";
+import { recordsOf } from "../../gateway/queue/kafka/records/records.ts";
+import { topicNames, topicsMax } from "../../gateway/queue/kafka/topics/topic-names.ts";
 import {
   deadOutcome,
   headersOf,
@@ -17,7 +17,7 @@ import {
 } from "../fakes/kafka-records.ts";
 import { startUs } from "../fakes/outcomes.ts";
 
-const page = readFileSync(new URL("../../gateway/queue/kafka/RECORDS.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../gateway/queue/kafka/records/RECORDS.md", import.meta.url), "utf8");
 const blocksOf = (language: string) =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)\\n\`\`\``, "gms"))].map((match) => match[1] as string);
 

@@ -57,7 +57,7 @@ test("the configurations pass the check, and the command that builds the client 
     const said = run(folder, process.execPath, [join(project, "gateway/cli.ts"), "check", "--offline"]);
     assert.equal(said, "gateway.yaml: no faults, no warnings\n");
   }
-  const remedy = pageText("gateway/queue/kafka/librdkafka.ts");
+  const remedy = pageText("gateway/queue/kafka/client/librdkafka.ts");
   const command = /^npm_config_nodedir=.*$/m.exec(page)?.[0] ?? "nothing";
   assert.ok(remedy.includes(command), command);
 });

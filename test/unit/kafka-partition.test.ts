@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { murmur2, partitionOf } from "../../gateway/queue/kafka/partition.ts";
+import { murmur2, partitionOf } from "../../gateway/queue/kafka/records/partition.ts";
 
 /** From org.apache.kafka.common.utils.Utils of kafka-clients 4.3.1: bytes, murmur2, toPositive % 12 and % 7. */
 const vectors: readonly (readonly [bytes: Buffer, hash: number, of12: number, of7: number])[] = [

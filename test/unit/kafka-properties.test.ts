@@ -1,8 +1,8 @@
 /** Which of librdkafka's properties a site may set: the promise must not depend on what somebody writes there. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOfProducersOnly, propertyKind } from "../../gateway/queue/kafka/properties.ts";
-import { propertyTable } from "../../gateway/queue/kafka/property-table.ts";
+import { isOfProducersOnly, propertyKind } from "../../gateway/queue/kafka/client/properties.ts";
+import { propertyTable } from "../../gateway/queue/kafka/client/property-table.ts";
 
 const names = propertyTable
   .trim()

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { Compile } from "typebox/schema";
-import { partitionOf } from "../../gateway/queue/kafka/partition.ts";
-import { isOwnTopic, recordsOf, topicsOf } from "../../gateway/queue/kafka/records.ts";
-import { topicNames } from "../../gateway/queue/kafka/topic-names.ts";
-import { decodeBatch } from "../../gateway/queue/kafka/value-batch.ts";
+import { partitionOf } from "../../gateway/queue/kafka/records/partition.ts";
+import { isOwnTopic, recordsOf, topicsOf } from "../../gateway/queue/kafka/records/records.ts";
+import { decodeBatch } from "../../gateway/queue/kafka/records/value-batch.ts";
+import { topicNames } from "../../gateway/queue/kafka/topics/topic-names.ts";
 import {
   chains,
   counted,

@@ -1,8 +1,8 @@
 /** When a base may be noted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { takeCheckpoint } from "../../gateway/queue/kafka/release.ts";
-import type { Site } from "../../gateway/queue/kafka/term.ts";
+import { takeCheckpoint } from "../../gateway/queue/kafka/shard/release.ts";
+import type { Site } from "../../gateway/queue/kafka/shard/term.ts";
 import { fakeCluster } from "../fakes/kafka-cluster.ts";
 
 test("I5: nothing is noted for a release while a lost marker leaves it undecided: the next one must settle first", async () => {

@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
-import { readSecurity } from "../../gateway/queue/kafka/security.ts";
-import { tokenSource } from "../../gateway/queue/kafka/token.ts";
+import { readSecurity } from "../../gateway/queue/kafka/client/security.ts";
+import { tokenSource } from "../../gateway/queue/kafka/client/token.ts";
 import { type Env, realEnv } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 

@@ -11,7 +11,7 @@ import {
   topicNames,
   topicsMax,
   topicTemplateFault,
-} from "../../gateway/queue/kafka/topic-names.ts";
+} from "../../gateway/queue/kafka/topics/topic-names.ts";
 
 const all: readonly Placeholder[] = ["agent", "stream", "series"];
 const reserved = ["holdfast.positions", "holdfast.losses", "holdfast.dead-letters"];

@@ -1,10 +1,10 @@
 /** What topics must be like: each mismatch alone, what mends it, and what a start makes of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FoundTopic } from "../../gateway/queue/kafka/admin.ts";
+import type { FoundTopic } from "../../gateway/queue/kafka/client/admin.ts";
 import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
-import { findingsOf, newTopic, type TopicRole } from "../../gateway/queue/kafka/topic-rules.ts";
-import { inspectTopics, makeTopic, prepareTopics } from "../../gateway/queue/kafka/topics.ts";
+import { findingsOf, newTopic, type TopicRole } from "../../gateway/queue/kafka/topics/topic-rules.ts";
+import { inspectTopics, makeTopic, prepareTopics } from "../../gateway/queue/kafka/topics/topics.ts";
 import { Fault } from "../../shared/errors.ts";
 import { fakeAdmin, foundTopic, kafkaSettings } from "../fakes/kafka-admin.ts";
 

@@ -4,7 +4,7 @@ import { Decoder } from "cbor-x";
 import fc from "fast-check";
 import { createHeads } from "../../agent/inputs/formats/heads.ts";
 import { parseSenml } from "../../agent/inputs/formats/senml.ts";
-import { decodeBatch, encodeBatch } from "../../gateway/queue/kafka/value-batch.ts";
+import { decodeBatch, encodeBatch } from "../../gateway/queue/kafka/records/value-batch.ts";
 import { lineTexts } from "../../gateway/queue/lines.ts";
 import type { Outcome } from "../../gateway/queue/queue.ts";
 import { readBatch } from "../../reader/read-batch.ts";

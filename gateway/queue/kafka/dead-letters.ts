@@ -3,7 +3,7 @@ import { Fault } from "../../../shared/errors.ts";
 import { type DeadLetters, type Letter, spanOfId } from "../dead-letters.ts";
 import type { StoredRecord } from "./cluster.ts";
 import { type LetterSource, letterOf } from "./letters.ts";
-import type { Shard } from "./shard.ts";
+import type { Shard } from "./shard/shard.ts";
 import { troubleFault } from "./trouble.ts";
 
 export interface DeadLetterOptions extends Omit<LetterSource, "nameOf"> {

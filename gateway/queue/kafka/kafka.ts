@@ -10,12 +10,12 @@ import { Fault } from "../../../shared/errors.ts";
 import type { LanePosition, Outcome, Queue } from "../queue.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { openDeadLetters } from "./dead-letters.ts";
-import type { RecordFormat } from "./format.ts";
 import { patiently } from "./patience.ts";
-import type { QueueRecord } from "./position-records.ts";
+import type { RecordFormat } from "./records/format.ts";
+import type { QueueRecord } from "./records/position-records.ts";
 import { closedFault } from "./refusals.ts";
 import type { RoomKeeper } from "./room.ts";
-import { openShard, type Shard } from "./shard.ts";
+import { openShard, type Shard } from "./shard/shard.ts";
 
 export interface KafkaQueueOptions {
   readonly cluster: KafkaCluster;

@@ -1,11 +1,11 @@
 /** Dead letters as they stand in their topic: read back one by one, or all of them, by whoever may read the cluster. */
 import { type FoundLetter, type Letter, letterId } from "../dead-letters.ts";
 import type { KafkaCluster, Place, StoredRecord } from "./cluster.ts";
-import { foldPositions, releasedOf } from "./derive.ts";
-import type { RecordFormat } from "./format.ts";
-import { decodePosition, type ReplayRecord } from "./position-records.ts";
-import { stateOfReplay } from "./replay.ts";
-import { decodeBatch } from "./value-batch.ts";
+import type { RecordFormat } from "./records/format.ts";
+import { decodePosition, type ReplayRecord } from "./records/position-records.ts";
+import { decodeBatch } from "./records/value-batch.ts";
+import { foldPositions, releasedOf } from "./shard/derive.ts";
+import { stateOfReplay } from "./shard/replay.ts";
 
 /** Where the dead letters of a queue are, and how its records are read. */
 export interface LetterSource {

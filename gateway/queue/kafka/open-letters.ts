@@ -1,10 +1,10 @@
 /** Reads the dead letters of a Kafka queue from the cluster, beside whoever writes it: nobody is fenced by that. */
 import type { Env } from "../../../shared/env.ts";
 import type { FoundLetter } from "../dead-letters.ts";
-import { connectCluster } from "./client.ts";
+import { connectCluster } from "./client/client.ts";
+import { readSecurity } from "./client/security.ts";
 import { lettersIn } from "./letters.ts";
-import { nameReader } from "./record-names.ts";
-import { readSecurity } from "./security.ts";
+import { nameReader } from "./records/record-names.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { troubleFault } from "./trouble.ts";
 

@@ -8,17 +8,17 @@
 import type { Logger } from "pino";
 import type { Env } from "../../../shared/env.ts";
 import type { LanePosition, Queue } from "../queue.ts";
-import { openAdmin } from "./admin.ts";
-import { connectCluster } from "./client.ts";
+import { openAdmin } from "./client/admin.ts";
+import { connectCluster } from "./client/client.ts";
+import { readSecurity } from "./client/security.ts";
 import type { TopicInfo } from "./cluster.ts";
 import { openKafkaQueue } from "./kafka.ts";
 import { patiently } from "./patience.ts";
-import { recordFormat } from "./record-format.ts";
+import { recordFormat } from "./records/record-format.ts";
 import { keepRoom } from "./room.ts";
-import { readSecurity } from "./security.ts";
 import type { KafkaSettings } from "./settings.ts";
-import { keysOf, topicNames } from "./topic-names.ts";
-import { inspectTopics, makeTopic, prepareTopics } from "./topics.ts";
+import { keysOf, topicNames } from "./topics/topic-names.ts";
+import { inspectTopics, makeTopic, prepareTopics } from "./topics/topics.ts";
 
 export interface OpenOptions {
   readonly settings: KafkaSettings;

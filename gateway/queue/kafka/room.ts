@@ -6,7 +6,7 @@
 import type { Logger } from "pino";
 import { Fault } from "../../../shared/errors.ts";
 import type { ClusterError } from "./cluster.ts";
-import { type Inspection, type Room, smaller } from "./topics.ts";
+import { type Inspection, type Room, smaller } from "./topics/topics.ts";
 
 export interface RoomKeeper {
   now(): Room;

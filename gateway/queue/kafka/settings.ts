@@ -1,6 +1,6 @@
 /** The configuration of the Kafka queue as its parts take it: plain values, durations in ms. */
-import type { PropertyValue } from "./properties.ts";
-import type { ValueFormat } from "./record-rules.ts";
+import type { PropertyValue } from "./client/properties.ts";
+import type { ValueFormat } from "./records/record-rules.ts";
 
 export interface KafkaSettings {
   /** `host:port` each, at least one. */

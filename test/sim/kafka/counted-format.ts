@@ -3,9 +3,9 @@
  * topics of their own, a dead letter with its block as it is really written.
  */
 import type { KafkaRecord } from "../../../gateway/queue/kafka/cluster.ts";
-import type { RecordFormat, Transaction } from "../../../gateway/queue/kafka/format.ts";
-import type { RecordName } from "../../../gateway/queue/kafka/record-names.ts";
-import { encodeBatch } from "../../../gateway/queue/kafka/value-batch.ts";
+import type { RecordFormat, Transaction } from "../../../gateway/queue/kafka/records/format.ts";
+import type { RecordName } from "../../../gateway/queue/kafka/records/record-names.ts";
+import { encodeBatch } from "../../../gateway/queue/kafka/records/value-batch.ts";
 import type { Outcome } from "../../../gateway/queue/queue.ts";
 import type { Span } from "../../../shared/ranges.ts";
 import { synced } from "../../fakes/agent-lane.ts";

@@ -7,12 +7,12 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // The producer fences the former owner before anything is read.
   fence: [
     {
-      file: `${folder}/term.ts`,
+      file: `${folder}/shard/term.ts`,
       find: '  await producer.init();\n  crashPoint("kafka shard taken");\n',
       replace: "",
     },
     {
-      file: `${folder}/term.ts`,
+      file: `${folder}/shard/term.ts`,
       find: "  const { folded, derived, topics } = scan;\n",
       replace: "  const { folded, derived, topics } = scan;\n  await producer.init();\n",
     },
@@ -20,7 +20,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // Positions are the base united with a scan, never the newest records alone.
   scan: [
     {
-      file: `${folder}/derive.ts`,
+      file: `${folder}/shard/derive.ts`,
       find: "unite(found, isVerifiable ? base : entry.ranges);",
       replace: "found.lanes().length < 0 || isVerifiable ? entry.ranges : [];",
     },
@@ -28,7 +28,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // What of replays is there is base and scan as well.
   replaynames: [
     {
-      file: `${folder}/derive.ts`,
+      file: `${folder}/shard/derive.ts`,
       find: "found.unite(replayText(id), isVerifiable ? base : entry.ranges);",
       replace: "entry.ranges;",
     },
@@ -36,7 +36,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // A replay that is lost, in part or whole, is written as such.
   replayrepair: [
     {
-      file: `${folder}/term.ts`,
+      file: `${folder}/shard/term.ts`,
       find: "replays: [...derived.dirtyReplays]",
       replace: "replays: [...derived.dirtyReplays].slice(0, 0)",
     },
@@ -44,7 +44,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // A release looks for the newest record of every replay.
   replayrecords: [
     {
-      file: `${folder}/release.ts`,
+      file: `${folder}/shard/release.ts`,
       find: "if (checkpoint.replays.some(",
       replace: "if (checkpoint.replays.slice(0, 0).some(",
     },
@@ -56,25 +56,31 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // What was released is derived as well.
   releasednames: [
     {
-      file: `${folder}/derive.ts`,
+      file: `${folder}/shard/derive.ts`,
       find: "const base = unite(released, releasedOf(entry, shard.baseT));",
       replace: "const base = releasedOf(entry, shard.baseT);",
     },
   ],
   // The scan begins at the older of two bases.
   twobases: [
-    { file: `${folder}/scan.ts`, find: "bases.previous[place.partition]", replace: "bases.newest[place.partition]" },
+    {
+      file: `${folder}/shard/scan.ts`,
+      find: "bases.previous[place.partition]",
+      replace: "bases.newest[place.partition]",
+    },
   ],
   // Losses and dead letters are data too.
   alltopics: [
-    { file: `${folder}/scan.ts`, find: "format.isOwn(name)", replace: 'format.isOwn(name) && name !== "losses"' },
+    { file: `${folder}/shard/scan.ts`, find: "format.isOwn(name)", replace: 'format.isOwn(name) && name !== "losses"' },
   ],
   // Own records that hang are aborted.
-  hanging: [{ file: `${folder}/scan.ts`, find: "if (!aborted && waitedMs", replace: "if (waitedMs < 0 && waitedMs" }],
+  hanging: [
+    { file: `${folder}/shard/scan.ts`, find: "if (!aborted && waitedMs", replace: "if (waitedMs < 0 && waitedMs" },
+  ],
   // After an abort nothing is sent before its markers are settled.
   youngabort: [
     {
-      file: `${folder}/term.ts`,
+      file: `${folder}/shard/term.ts`,
       find: "if (!mustWait) return scan;",
       replace: "if (mustWait || !mustWait) return scan;",
     },
@@ -82,7 +88,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // Positions that differ from the derived ones are written at once.
   repair: [
     {
-      file: `${folder}/term.ts`,
+      file: `${folder}/shard/term.ts`,
       find: "lanes: [...derived.dirty]",
       replace: "lanes: [...derived.dirty].slice(0, 0)",
     },
@@ -90,7 +96,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // A release looks at the last record of every transaction, not only of the latest.
   everystep: [
     {
-      file: `${folder}/release.ts`,
+      file: `${folder}/shard/release.ts`,
       find: "for (const { offset, t } of entries) want(",
       replace: "for (const { offset, t } of entries.slice(-1)) want(",
     },
@@ -98,22 +104,24 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // A release looks for the newest record of every lane.
   lanerecords: [
     {
-      file: `${folder}/release.ts`,
+      file: `${folder}/shard/release.ts`,
       find: "return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT",
       replace: "return [...checkpoint.lanes].every(([key, { t }]) => t >= 0 || t <= baseT",
     },
   ],
   // A checkpoint waits until all that it is to release is decided.
-  decidedentries: [{ file: `${folder}/release.ts`, find: "?? -1) >= stable) return", replace: "?? -1) < -1) return" }],
+  decidedentries: [
+    { file: `${folder}/shard/release.ts`, find: "?? -1) >= stable) return", replace: "?? -1) < -1) return" },
+  ],
   // The settle time begins again when a leader has changed.
   leaders: [
     {
-      file: `${folder}/release.ts`,
+      file: `${folder}/shard/release.ts`,
       find: ".leaderEpoch !== anchor.leaderEpoch",
       replace: ".leaderEpoch < anchor.leaderEpoch",
     },
     {
-      file: `${folder}/release.ts`,
+      file: `${folder}/shard/release.ts`,
       find: "own.leaderEpoch !== checkpoint.positions.leaderEpoch",
       replace: "own.leaderEpoch < checkpoint.positions.leaderEpoch",
     },
@@ -121,13 +129,13 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   // What a broker has acknowledged counts as forwarded only after the settle time.
   settle: [
     {
-      file: `${folder}/base-keeper.ts`,
+      file: `${folder}/shard/base-keeper.ts`,
       find: "if (env.monoMs() < checkpoint.takenMs + settleMs)",
       replace: "if (env.monoMs() < checkpoint.takenMs)",
     },
   ],
   // A plan made on the positions of an earlier generation is refused.
-  stale: [{ file: `${folder}/shard.ts`, find: "if (seen !== generation) throw staleFault();", replace: "" }],
+  stale: [{ file: `${folder}/shard/shard.ts`, find: "if (seen !== generation) throw staleFault();", replace: "" }],
   // A new queue counts as made once its first record cannot be lost.
   newqueue: [
     {

@@ -1,0 +1,88 @@
+/**
+ * What a cluster knows of its topics, partitions and transactions. librdkafka's binding tells neither leader epochs nor
+ * the states of transactions, so the requests of the second client are used.
+ */
+import type { Connection } from "@platformatic/kafka";
+import { ClusterError, type KafkaCluster, type Place, type TransactionState } from "../cluster.ts";
+import { type ConnectionsOptions, openConnections, refuseErrors, withErrors } from "./connections.ts";
+
+export type Metadata = Pick<KafkaCluster, "clusterId" | "topics" | "watermarks" | "transactionState" | "close">;
+
+/** Times with a meaning of their own in a request for offsets. */
+const latest = -1n;
+const earliest = -2n;
+const uncommitted = 0;
+const committed = 1;
+
+const transactionalKey = 1;
+const unknownTransactionalId = 105;
+/** From Prepare on the outcome is fixed, whether its markers are written or not. */
+const states: Readonly<Record<string, TransactionState>> = {
+  Ongoing: "open",
+  PrepareCommit: "committed",
+  CompleteCommit: "committed",
+  PrepareAbort: "aborted",
+  PrepareEpochFence: "aborted",
+  CompleteAbort: "aborted",
+};
+
+export async function openMetadata(options: ConnectionsOptions): Promise<Metadata> {
+  const { ask, anyBroker, to, describe, close } = await openConnections(options);
+  const { describeTransactionsV0, findCoordinatorV4, listOffsetsV7 } = await import("@platformatic/kafka");
+
+  /** The partition's leader and its epoch. */
+  async function leaderOf({ topic, partition }: Place): Promise<{ connection: Connection; leaderEpoch: number }> {
+    const { brokers: all, topics } = await describe([topic]);
+    const [found] = topics;
+    refuseErrors(found?.errorCode ?? 0);
+    const described = found?.partitions.find(({ partitionIndex }) => partitionIndex === partition);
+    if (described === undefined) throw new ClusterError("refused", "the topic has no such partition");
+    const leader = all.find(({ nodeId }) => nodeId === described.leaderId);
+    if (leader === undefined) throw new ClusterError("away", "the partition has no leader now");
+    return { connection: await to(leader), leaderEpoch: described.leaderEpoch };
+  }
+
+  return {
+    async clusterId() {
+      return await ask("ask for the cluster's id", async () => (await describe([])).clusterId ?? "");
+    },
+    async topics() {
+      const { topics } = await ask("list topics", () => describe(null));
+      const own = topics.filter(({ name, errorCode, isInternal }) => name !== null && errorCode === 0 && !isInternal);
+      return new Map(
+        own.map(({ name, topicId, partitions }) => [`${name}`, { id: topicId, partitions: partitions.length }]),
+      );
+    },
+    async watermarks(place) {
+      const { topic: name, partition: partitionIndex } = place;
+      const question = async () => {
+        const { connection, leaderEpoch } = await leaderOf(place);
+        // The leader refuses another epoch than its own, so all three answers are of this one.
+        const offset = async (isolation: number, timestamp: bigint): Promise<number> => {
+          const partitions = [{ partitionIndex, currentLeaderEpoch: leaderEpoch, timestamp }];
+          const found = await listOffsetsV7.api.async(connection, -1, isolation, [{ name, partitions }]);
+          return Number(found.topics[0]?.partitions[0]?.offset);
+        };
+        const asked = [offset(uncommitted, earliest), offset(committed, latest), offset(uncommitted, latest)] as const;
+        const [low, stable, high] = await Promise.all(asked);
+        return { low, stable, high: Math.max(stable, high), leaderEpoch };
+      };
+      return await ask(`ask for the offsets of ${name}`, question, place);
+    },
+    async transactionState(transactionalId) {
+      return await ask("ask for the state of a transaction", async () => {
+        const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
+        const [coordinator] = found.coordinators;
+        if (coordinator === undefined) throw new ClusterError("away", "nobody coordinates the transaction now");
+        const connection = await to(coordinator);
+        const answer = await withErrors(describeTransactionsV0.api.async(connection, [transactionalId]));
+        const [transaction] = answer.transactionStates;
+        const code = transaction?.errorCode ?? unknownTransactionalId;
+        if (code === unknownTransactionalId) return "none";
+        refuseErrors(code);
+        return states[transaction?.transactionState ?? ""] ?? "none";
+      });
+    },
+    close,
+  };
+}
