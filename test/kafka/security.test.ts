@@ -1,7 +1,7 @@
 /** Logins, TLS and rights on a real broker: both clients get in alike, and what is missing is named with its command. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
@@ -68,20 +68,12 @@ describe("a broker with logins, TLS and rights", { skip: clusterMissing() ?? fal
     });
   }
 
-  test("OAUTHBEARER: a token is asked for once, and both clients use it", async (t) => {
-    const asked: string[] = [];
-    const part = (claims: object): string => Buffer.from(JSON.stringify(claims)).toString("base64url");
-    const server = createServer((request, response) => {
-      request.on("data", (body) => asked.push(`${request.headers.authorization} ${body}`));
-      request.on("end", () => {
-        const nowS = Math.floor(Date.now() / 1000);
-        const token = `${part({ alg: "none" })}.${part({ sub: username, iat: nowS, exp: nowS + 600 })}.`;
-        response.end(JSON.stringify({ access_token: token, token_type: "bearer", expires_in: 600 }));
-      });
-    });
+  /** An endpoint for tokens, and the login that asks there. */
+  async function oauthLogin(t: TestContext, listener: RequestListener): Promise<LoginSettings> {
+    const server = createServer(listener);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     t.after(() => server.close());
-    const login: LoginSettings = {
+    return {
       mechanism: "OAUTHBEARER",
       tokenEndpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
       clientId: "gateway",
@@ -89,23 +81,26 @@ describe("a broker with logins, TLS and rights", { skip: clusterMissing() ?? fal
       scope: "kafka",
       caFile: null,
     };
+  }
+
+  test("OAUTHBEARER: a token is asked for once, and both clients use it", async (t) => {
+    const asked: string[] = [];
+    const part = (claims: object): string => Buffer.from(JSON.stringify(claims)).toString("base64url");
+    const login = await oauthLogin(t, (request, response) => {
+      request.on("data", (body) => asked.push(`${request.headers.authorization} ${body}`));
+      request.on("end", () => {
+        const nowS = Math.floor(Date.now() / 1000);
+        const token = `${part({ alg: "none" })}.${part({ sub: username, iat: nowS, exp: nowS + 600 })}.`;
+        response.end(JSON.stringify({ access_token: token, token_type: "bearer", expires_in: 600 }));
+      });
+    });
     await useCluster(t, secured.login, { tls: trusted(), login });
     const basic = Buffer.from(`gateway:${password}`).toString("base64");
     assert.deepEqual(asked, [`Basic ${basic} grant_type=client_credentials&scope=kafka`]);
   });
 
   test("an endpoint that gives no token is named by both clients, which ask again", async (t) => {
-    const server = createServer((_, response) => response.writeHead(503).end());
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    t.after(() => server.close());
-    const login: LoginSettings = {
-      mechanism: "OAUTHBEARER",
-      tokenEndpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
-      clientId: "gateway",
-      clientSecretFile: secured.file("password"),
-      scope: null,
-      caFile: null,
-    };
+    const login = await oauthLogin(t, (_, response) => response.writeHead(503).end());
     const cluster = await connect(t, secured.login, securityOf({ tls: trusted(), login }));
     await assert.rejects(cluster.topics(), { name: "ClusterError", message: /answered 503/ });
     await assert.rejects(cluster.producer("x").init(), { name: "ClusterError", message: /answered 503/ });

@@ -2,11 +2,11 @@
  * How both clients reach the cluster: the files that the settings name are read here, when the gateway connects, and
  * each client gets them in its own words. What is read stands in no error and in no log.
  */
-import { readFileSync, statSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import type { ConnectionOptions } from "@platformatic/kafka";
 import type { Env } from "../../../../shared/env.ts";
-import { codeOf, Fault, messageOf } from "../../../../shared/errors.ts";
+import { Fault } from "../../../../shared/errors.ts";
+import { readSmallFile } from "../../../../shared/small-file.ts";
 import type { LoginSettings, SecuritySettings, TlsSettings } from "../settings.ts";
 import type { Properties } from "./librdkafka.ts";
 import { tokenSource } from "./token.ts";
@@ -21,8 +21,6 @@ export interface Security {
 
 /** Plain connections without a login. */
 export const noSecurity: Security = { librdkafka: {}, second: {} };
-
-const fileBytesMax = 256 * 1024;
 
 /**
  * Reads certificates and secrets.
@@ -45,13 +43,13 @@ function tlsOf({ caFile, client }: TlsSettings, properties: Properties): Securit
     const value = properties[name];
     return typeof value === "string" ? value : undefined;
   };
-  const ca = caFile === null ? trusted() : readSmall("the authority of the Kafka brokers", caFile);
+  const ca = caFile === null ? trusted() : readSmallFile("the authority of the Kafka brokers", caFile);
   const own =
     client === null
       ? null
       : {
-          cert: readSmall("the certificate for the Kafka brokers", client.certFile),
-          key: readSmall("the key of the certificate for the Kafka brokers", client.keyFile),
+          cert: readSmallFile("the certificate for the Kafka brokers", client.certFile),
+          key: readSmallFile("the key of the certificate for the Kafka brokers", client.keyFile),
         };
   const [ciphers, ecdhCurve, sigalgs] = [text("ssl.cipher.suites"), text("ssl.curves.list"), text("ssl.sigalgs.list")];
   return {
@@ -91,7 +89,7 @@ function loginOf(login: LoginSettings, env: Env): Security {
   const token = tokenSource({
     ...login,
     clientSecret: readSecret("the secret of the OAuth client", clientSecretFile),
-    ca: caFile === null ? trusted() : readSmall("the authority of the token endpoint", caFile),
+    ca: caFile === null ? trusted() : readSmallFile("the authority of the token endpoint", caFile),
     env,
   });
   return {
@@ -108,22 +106,7 @@ function loginOf(login: LoginSettings, env: Env): Security {
 }
 
 function readSecret(what: string, file: string): string {
-  const secret = readSmall(what, file).trim();
+  const secret = readSmallFile(what, file).trim();
   if (secret !== "") return secret;
   throw new Fault("config", { what: `${what} is missing`, why: `${file} is empty`, remedy: "write it into the file" });
-}
-
-function readSmall(what: string, file: string): string {
-  try {
-    if (statSync(file).size > fileBytesMax) throw new Error(`it is larger than ${fileBytesMax / 1024} KiB`);
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const isMissing = codeOf(error) === "ENOENT";
-    throw new Fault("config", {
-      what: `${what} cannot be read`,
-      why: isMissing ? `${file} does not exist` : `${file}: ${messageOf(error)}`,
-      remedy: "put the file there or correct the configuration",
-      cause: error,
-    });
-  }
 }
