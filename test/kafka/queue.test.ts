@@ -4,114 +4,41 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
 import { openKafka } from "../../gateway/queue/kafka/open.ts";
-import type { KafkaSettings } from "../../gateway/queue/kafka/settings.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import { queueContract } from "../contract/queue.ts";
 import { silent } from "../fakes/journal-in-memory.ts";
 import { kafkaLine } from "../fakes/kafka-lines.ts";
-import { openTestQueue, type QueueTopics, topicsIn } from "../fakes/kafka-queue.ts";
+import { openTestQueue, type QueueTopics } from "../fakes/kafka-queue.ts";
 import { laneOf, positionOf, readings } from "../fakes/outcomes.ts";
 import { clusterMissing, connect, readAll } from "./cluster-under-test.ts";
+import { makeTopics, type Open, realQueue, settingsOf, shown } from "./queue-under-test.ts";
 
 const missing = clusterMissing();
-let brokers: Brokers | undefined;
+let brokers: Brokers;
 
 before(async () => {
   if (missing === undefined) brokers = await startBrokers(1);
 });
 after(() => brokers?.stop());
 
-let made = 0;
-
-/** The topics of a queue of its own on the common broker. */
-async function makeTopics(shards: number, policy = "compact"): Promise<QueueTopics> {
-  const topics = topicsIn(`queue-${++made}`);
-  const { readings, losses, deadLetters, positions } = topics;
-  // The readings are of last January: by default Kafka would delete them at its next look.
-  const configs = { "retention.ms": "-1" };
-  for (const topic of [readings, losses, deadLetters]) await (brokers as Brokers).createTopic(topic, { configs });
-  await (brokers as Brokers).createTopic(positions, { partitions: shards, configs: { "cleanup.policy": policy } });
-  return topics;
-}
-
-/** A topic that was just made may take a moment to show. */
-async function shown(cluster: KafkaCluster, topic: string): Promise<void> {
-  while (!(await cluster.topics()).has(topic)) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-queueContract("Kafka, one broker", (t) => missing ?? realQueue(t, 1, openTestQueue));
+queueContract("Kafka, one broker", (t) => missing ?? realQueue(t, brokers, 1, openTestQueue));
 
 queueContract("Kafka, three shards, opened from settings", (t) => {
   const { signal } = new AbortController();
   const open: Open = (_, topics, groupId) => {
-    return openKafka({ settings: settingsOf(topics), env: realEnv(), log: silent, groupId, signal });
+    return openKafka({ settings: settingsOf(brokers, topics), env: realEnv(), log: silent, groupId, signal });
   };
-  return missing ?? realQueue(t, 3, open);
+  return missing ?? realQueue(t, brokers, 3, open);
 });
-
-type Open = (cluster: KafkaCluster, topics: QueueTopics, groupId: string | null) => Promise<Queue>;
-
-function settingsOf({ namespace, readings, losses, deadLetters, positions }: QueueTopics): KafkaSettings {
-  return {
-    brokers: [(brokers as Brokers).bootstrap],
-    clientId: "test",
-    namespace,
-    topic: readings,
-    key: "{agent}/{series}",
-    format: "json",
-    timestamp: "reading",
-    historicalAfterMs: 600_000,
-    lossTopic: losses,
-    deadLetterTopic: deadLetters,
-    positionsTopic: positions,
-    shards: 3,
-    createTopics: true,
-    partitions: 1,
-    replication: 1,
-    settleMs: 20,
-    commitIntervalMs: 0,
-    confirmCluster: null,
-    security: { tls: null, login: null },
-    properties: {},
-  };
-}
-
-function realQueue(t: TestContext, shards: number, open: Open) {
-  let ready: Promise<{ topics: QueueTopics; cluster: KafkaCluster }> | undefined;
-  let groupId: string | null = null;
-  const make = async () => {
-    const topics = await makeTopics(shards);
-    const cluster = await connect(t, (brokers as Brokers).bootstrap);
-    await shown(cluster, topics.positions);
-    return { topics, cluster };
-  };
-  return {
-    async open(): Promise<Queue> {
-      const { cluster, topics } = await (ready ??= make());
-      const queue = await open(cluster, topics, groupId);
-      groupId = queue.groupId;
-      return queue;
-    },
-    async lines() {
-      const { cluster, topics } = await (ready ??= make());
-      const lines = [];
-      for (const topic of [topics.readings, topics.losses, topics.deadLetters]) {
-        for (const record of await readAll(cluster, { topic, partition: 0 })) lines.push(kafkaLine(record));
-      }
-      return lines;
-    },
-    setFull: undefined,
-  };
-}
 
 void describe("the Kafka queue on a real broker", { skip: missing }, () => {
   const lane = laneOf("pump-17");
 
   void it("I5: a second gateway takes the shard over, and the first one gives it up", async (t) => {
-    const { bootstrap } = brokers as Brokers;
-    const topics = await makeTopics(1);
+    const { bootstrap } = brokers;
+    const topics = await makeTopics(brokers, 1);
     const cluster = await connect(t, bootstrap);
     await shown(cluster, topics.positions);
     const first = await openTestQueue(cluster, topics, null);
@@ -142,8 +69,8 @@ void describe("the positions topic", { skip: missing }, () => {
   const other = laneOf("pump-18");
 
   async function filled(t: TestContext, policy = "compact") {
-    const topics = await makeTopics(1, policy);
-    const cluster = await connect(t, (brokers as Brokers).bootstrap);
+    const topics = await makeTopics(brokers, 1, policy);
+    const cluster = await connect(t, brokers.bootstrap);
     await shown(cluster, topics.positions);
     const queue = await openTestQueue(cluster, topics, null);
     await queue.commit([readings(lane, 1, [1, 2])], [positionOf(lane, 1, 2)]);
@@ -153,7 +80,7 @@ void describe("the positions topic", { skip: missing }, () => {
   }
 
   async function madeAgain({ positions }: QueueTopics, cluster: KafkaCluster): Promise<void> {
-    const { createTopic, deleteTopic } = brokers as Brokers;
+    const { createTopic, deleteTopic } = brokers;
     const before = (await cluster.topics()).get(positions)?.id;
     await deleteTopic(positions);
     while ((await cluster.topics()).has(positions)) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -170,7 +97,7 @@ void describe("the positions topic", { skip: missing }, () => {
     await madeAgain(topics, cluster);
     await assert.rejects(openTestQueue(cluster, topics, groupId), { code: "damaged", retryable: false });
     const open = { env: realEnv(), log: silent, groupId, signal: new AbortController().signal };
-    const settings = { ...settingsOf(topics), shards: 1 };
+    const settings = { ...settingsOf(brokers, topics), shards: 1 };
     const rebuild = [positionOf(other, 1, 4)];
     const rebuilt = await openKafka({ ...open, settings, rebuild });
     assert.deepEqual(seqsIn(rebuilt), [
@@ -190,7 +117,7 @@ void describe("the positions topic", { skip: missing }, () => {
 
   void it("with a record of somebody else, or without its beginning, is refused with what to do", async (t) => {
     const one = await filled(t);
-    const { deleteBefore } = brokers as Brokers;
+    const { deleteBefore } = brokers;
     const place = { topic: one.topics.positions, partition: 0 };
     const stranger = one.cluster.producer("stranger");
     await stranger.init();
