@@ -136,6 +136,20 @@ export function subtract(ranges: Ranges, cut: Range): Ranges {
   });
 }
 
+/** Sorted, disjoint and joined: the seqs that any of `spans` holds. */
+export function merged(spans: readonly Span[]): Span[] {
+  const result: Span[] = [];
+  for (const span of [...spans].sort((a, b) => a.first - b.first)) {
+    const last = result.at(-1);
+    if (last !== undefined && span.first <= last.last + 1) {
+      result[result.length - 1] = { first: last.first, last: Math.max(last.last, span.last) };
+    } else {
+      result.push(span);
+    }
+  }
+  return result;
+}
+
 /** How many seqs the ranges hold. */
 export function sizeOf(ranges: readonly Span[]): number {
   return ranges.reduce((sum, range) => sum + range.last - range.first + 1, 0);

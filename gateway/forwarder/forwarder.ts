@@ -18,7 +18,7 @@ export type ForwarderState = "forwarding" | "idle" | "backing-off" | "stopped" |
 
 export interface ForwarderOptions {
   readonly journal: Pick<Journal, "journalId" | "read" | "onAdded" | "settle" | "cut" | "forgettable" | "forget">;
-  readonly queue: Pick<Queue, "forwarded" | "commit" | "forget" | "progress" | "onProgress">;
+  readonly queue: Pick<Queue, "forwarded" | "held" | "commit" | "forget" | "progress" | "onProgress">;
   readonly env: Env;
   readonly log: Logger;
   /**
@@ -70,6 +70,8 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   /** True where something came while nobody waited for it: entries, a release, a new generation. */
   let added = false;
   const unreleased = openUnreleased();
+  /** The latest entry that was passed over, since a part of it is held. */
+  let passedId = 0;
   let generation = generationNow();
 
   /** A queue or a journal that may have gone back: what was committed before it may be missing there now. */
@@ -118,7 +120,10 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   /** Only what the queue has released leaves the journal: until then it could be needed again (I5). */
   async function settleReleased(): Promise<void> {
     const now = generationNow();
-    if (now !== generation) unreleased.clear();
+    if (now !== generation) {
+      unreleased.clear();
+      passedId = 0;
+    }
     generation = now;
     const settling = unreleased.release(queue.progress().released);
     if (settling !== undefined) await journal.settle(settling.ids, settling.positions);
@@ -128,7 +133,8 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     added = false;
     await settleReleased();
     if (unreleased.size() >= unreleasedMax) return "idle";
-    const waiting = journal.read(commitBytesMax, commitReadingsMax, unreleased.lastId());
+    const behindId = Math.max(unreleased.lastId(), passedId);
+    const waiting = journal.read(commitBytesMax, commitReadingsMax, behindId);
     if (waiting.length === 0) return "idle";
     const restMs = committedMs + commitIntervalMs - env.monoMs();
     if (restMs > 0 && !isLarge(waiting)) return rest(restMs);
@@ -136,7 +142,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     if (ready.length === 0) return "forwarding";
     const bodies = new Map(ready.map(({ entry, body }) => [entry.id, body]));
     const entries = ready.map(({ entry }) => entry);
-    const { open, changed, positions } = planCommit(entries, (lane) => queue.forwarded(lane));
+    const { open, whole, changed, positions } = planCommit(entries, (lane) => queue.forwarded(lane), queue.held);
     const outcomes = open.map(({ entry: { id, lane, block }, spans }): Outcome => {
       return { lane, spans, block, body: bodies.get(id) as Body };
     });
@@ -146,7 +152,10 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       totals.committed(outcomes, env.monoMs());
     }
     // A crash before the settling doubles nothing: the next plan is filtered by what the queue has by then.
-    if (generationNow() === generation) unreleased.add(queue.progress().committed, entries, positions);
+    if (generationNow() === generation) {
+      if (whole.length > 0) unreleased.add(queue.progress().committed, whole, positions);
+      if (whole.length < entries.length) passedId = entries.at(-1)?.id ?? 0;
+    }
     await settleReleased();
     failures = 0;
     trouble = null;

@@ -5,6 +5,7 @@
 import { epochsKept } from "../../shared/limits.ts";
 import type { Forgetting } from "./journal.ts";
 import type { LaneRow } from "./lanes.ts";
+import { removeReserved } from "./ledger.ts";
 import type { SeedingQueue } from "./reseed.ts";
 import type { Tables } from "./tables.ts";
 
@@ -53,5 +54,6 @@ export function forgetLanes(tables: Tables, { floor, lanes }: Forgetting): void 
 
 export function removeLane(tables: Tables, row: LaneRow): void {
   tables.lanes.remove(row.id);
+  removeReserved(tables.db, row.lane);
   tables.epochs.removeUnused(row.lane.agent, row.lane.epoch);
 }

@@ -7,6 +7,7 @@ import type { Block } from "../../shared/block/block.ts";
 import type { AskEntry, Batch, Clock, EpochRecord, Hello, NackReason } from "../../shared/protocol/messages.ts";
 import type { Ranges, Span } from "../../shared/ranges.ts";
 import type { Floor, Lane, LanePosition } from "../queue/queue.ts";
+import type { Ledger } from "../queue/standby/ledger.ts";
 
 /** What a journal knows of a lane; version 0 where it knows nothing. */
 export interface LaneState {
@@ -69,6 +70,8 @@ export interface JournalUsage {
 
 export interface Journal {
   readonly groupId: string;
+  /** What is noted of the two clusters of a queue with a standby. */
+  readonly ledger: Ledger;
   /** Another one means that the journal may have gone back: agents then ask for everything again. */
   journalId(): string;
   /** Compares itself with a queue that came late, as it does when it is opened; where they are apart it takes a new id. */

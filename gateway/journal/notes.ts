@@ -3,7 +3,7 @@
  * gone. None of it settles a seq; it decides when an epoch is full and what is reported (PROTOCOL.md §5 and §8).
  */
 import type { AskEntry, EpochRecord, Hello } from "../../shared/protocol/messages.ts";
-import { beyond, gaps, type Span } from "../../shared/ranges.ts";
+import { beyond, gaps, merged, type Span } from "../../shared/ranges.ts";
 import type { Lane } from "../queue/queue.ts";
 import { knownEnd, type LaneRow } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
@@ -14,20 +14,6 @@ const lanesPerAgentMax = 4096;
 const storesPerAgentMax = 1024;
 /** Reported spans of a lane that are kept (I8); what falls behind is reported again as soon as others are filled. */
 const reportedSpansMax = 64;
-
-/** Sorted, disjoint and joined: the seqs that any of `spans` holds. */
-export function merged(spans: readonly Span[]): Span[] {
-  const result: Span[] = [];
-  for (const span of [...spans].sort((a, b) => a.first - b.first)) {
-    const last = result.at(-1);
-    if (last !== undefined && span.first <= last.last + 1) {
-      result[result.length - 1] = { first: last.first, last: Math.max(last.last, span.last) };
-    } else {
-      result.push(span);
-    }
-  }
-  return result;
-}
 
 /** The row of a lane, made where there is none; undefined where the agent has too many lanes already. */
 export function ensureLane(tables: Tables, lane: Lane, storeId: string | null, run: number): LaneRow | undefined {

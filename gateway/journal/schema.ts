@@ -1,6 +1,7 @@
 /** The tables of journal.db; what they mean is written in FORMAT.md. */
 import { Fault } from "../../shared/errors.ts";
 import type { Db } from "../../shared/sqlite.ts";
+import { ledgerTables } from "./ledger.ts";
 
 /** "HFjn": tells a journal from any other SQLite file. */
 const applicationId = 0x48466a6e;
@@ -44,6 +45,7 @@ export function prepareSchema(db: Db): void {
   if (found === 0 && version === 0 && db.pragma("schema_version", { simple: true }) === 0) {
     db.transaction(() => {
       db.exec(tables);
+      db.exec(ledgerTables);
       db.pragma(`application_id=${applicationId}`);
       db.pragma(`user_version=${formatVersion}`);
     })();
@@ -57,4 +59,5 @@ export function prepareSchema(db: Db): void {
       remedy: "install the gateway version that wrote it, or a later one",
     });
   }
+  db.exec(ledgerTables);
 }

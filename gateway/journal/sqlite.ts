@@ -17,6 +17,7 @@ import { findForgettable, forgetLanes } from "./forget.ts";
 import { openGroupCommit } from "./group-commit.ts";
 import type { Answer, Forgetting, Journal, JournalEntry, Refusal, Report } from "./journal.ts";
 import type { LaneRow } from "./lanes.ts";
+import { openLedger } from "./ledger.ts";
 import { noteAsk, noteHello } from "./notes.ts";
 import { openJournalFile } from "./open.ts";
 import type { Place } from "./place.ts";
@@ -166,8 +167,16 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
     return kinds.flatMap(([kind, spans]) => (spans.length === 0 ? [] : { kind, lane: row.lane, spans }));
   }
 
+  const ledger = openLedger({
+    tables: () => file.tables(),
+    journalId: () => file.journalId(),
+    change: (act) => commits.runAnyway(act),
+    reading: (read) => file.reading(read),
+  });
+
   return {
     groupId: queue.groupId,
+    ledger,
     journalId: () => file.journalId(),
     async meetQueue() {
       const renewed = await commits.runAnyway(() => file.meet());

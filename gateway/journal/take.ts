@@ -10,6 +10,7 @@ import {
   clip,
   covers,
   gaps,
+  merged,
   type Range,
   type Span,
   sizeOf,
@@ -21,7 +22,7 @@ import type { Lane, LanePosition } from "../queue/queue.ts";
 import { judge, opensTooMany } from "./dedupe.ts";
 import type { Answer, JournalEntry, LaneState, Refusal } from "./journal.ts";
 import { knownEnd, type LaneRow } from "./lanes.ts";
-import { ensureLane, merged, noteNewest, noteRecord } from "./notes.ts";
+import { ensureLane, noteNewest, noteRecord } from "./notes.ts";
 import type { Tables } from "./tables.ts";
 
 /** Hints for agents; PROTOCOL.md §10. */

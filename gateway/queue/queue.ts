@@ -95,6 +95,11 @@ export interface Queue {
   released(lane: Lane): Ranges;
   /** The same of all lanes of which anything is. */
   releasedPositions(): Iterable<LanePosition>;
+  /**
+   * What of a lane must not be written now: a cluster that is away may have it (I5). A new generation begins once that
+   * is known. Absent where there is but one place to write to.
+   */
+  readonly held?: ((lane: Lane) => readonly Span[]) | undefined;
   floors(): Iterable<Floor>;
   /**
    * Writes the records of all outcomes and the new positions in one atomic, durable step.
