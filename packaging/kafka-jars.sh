@@ -6,7 +6,8 @@ set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 libs="${1:-$here/../.cache/kafka/libs}"
 
-if compgen -G "$libs/kafka_*.jar" > /dev/null && compgen -G "$libs/kafka-tools-[0-9]*.jar" > /dev/null; then
+is_there() { compgen -G "$libs/$1" > /dev/null; }
+if is_there "kafka_*.jar" && is_there "kafka-tools-[0-9]*.jar" && is_there "connect-mirror-[0-9]*.jar"; then
   exit 0
 fi
 mkdir -p "$libs"
