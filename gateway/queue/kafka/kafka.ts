@@ -10,6 +10,7 @@ import { Fault } from "../../../shared/errors.ts";
 import type { LanePosition, Outcome, Queue } from "../queue.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { openDeadLetters } from "./dead-letters.ts";
+import { identify } from "./identity.ts";
 import { patiently } from "./patience.ts";
 import type { RecordFormat } from "./records/format.ts";
 import type { QueueRecord } from "./records/position-records.ts";
@@ -34,6 +35,8 @@ export interface KafkaQueueOptions {
   readonly groupId: string | null;
   /** The cluster that the operator means, where the queue was moved to another one; null where none was confirmed. */
   readonly confirmCluster?: string | null;
+  /** Given where an empty positions topic is to hold the queue of a group that is known: on a second cluster. */
+  readonly make?: Pick<QueueRecord, "groupId" | "queueId"> | null;
   /**
    * Given where the positions topic was lost and made again: the queue of the known group is made anew in it, from the
    * names in the data and from these positions, which the journal remembers.
@@ -41,6 +44,12 @@ export interface KafkaQueueOptions {
   readonly rebuild?: readonly LanePosition[];
   /** Stops the opening, which otherwise waits for the cluster as long as it takes. */
   readonly signal?: AbortSignal;
+}
+
+export interface KafkaQueue extends Queue {
+  readonly clusterId: string;
+  /** Resolves where the cluster answers. @throws ClusterError, Fault `closed` */
+  probe(): Promise<void>;
 }
 
 /** A stop must end within 5 s, and other parts stop before the queue. */
@@ -57,7 +66,7 @@ interface Step {
  * Opens the queue, and makes it in an empty positions topic. Waits while the cluster is away.
  * @throws Fault where the positions are damaged, or belong to another queue
  */
-export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
+export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQueue> {
   const { cluster, env, log, namespace, positionsTopic } = options;
   const clusterId = await patiently(options, () => cluster.clusterId());
   const shardCount = await patiently(options, async () => {
@@ -73,8 +82,14 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   const listeners = new Set<() => void>();
   const shards: Shard[] = [];
   let identity: QueueRecord | undefined;
-  /** The group that agents may have been told of. */
-  let { groupId: knownGroupId } = options;
+  const identified = Promise.withResolvers<void>();
+  identified.promise.catch(() => undefined);
+  /** Ends where one shard fails for good: the others must not go on trying. */
+  const opening = new AbortController();
+  options.signal?.addEventListener("abort", () => opening.abort(), { once: true });
+  /** The group that agents may have been told of, and what an empty topic is to hold: nothing once the queue was there. */
+  let { groupId: knownGroupId, make = null } = options;
+  const mayBeNew = knownGroupId === null || make !== null || options.rebuild !== undefined;
   let letters = 0;
   /** What each shard had when its generation began: steps count from there. */
   let generation = 0;
@@ -115,64 +130,42 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     if (options.signal?.aborted === true) throw closedFault();
   }
 
+  /** What partition 0 holds says which queue this is; no other shard writes anything before that is known. */
   function queueOf(found: QueueRecord | undefined): QueueRecord | undefined {
-    const { rebuild } = options;
-    if (found !== undefined && rebuild !== undefined) {
-      throw new Fault("usage", {
-        what: `the topic ${positionsTopic} holds the queue of group ${found.groupId}`,
-        remedy: "nothing is to be rebuilt; to rebuild it all the same, delete the topic and create it again first",
-      });
-    }
-    if (found === undefined) {
-      if (knownGroupId !== null && rebuild === undefined) {
-        throw new Fault("damaged", {
-          what: `the topic ${positionsTopic} does not hold the queue of group ${knownGroupId}`,
-          why: `it is empty, as after it was deleted and made again, or ${clusterId} is another cluster`,
-          remedy:
-            "check queue.kafka.brokers; where the topic was lost, run `holdfast-gateway positions rebuild`; to begin a " +
-            "new queue, remove group.id from the state folder, and run `holdfast-agent move` on each agent",
-        });
-      }
-      const newId = (): string => hex(env.randomBytes(16));
-      identity = { queueId: newId(), groupId: knownGroupId ?? newId(), clusterId, namespace, shards: shardCount };
-      return identity;
-    }
-    identity = found;
-    if (found.shards !== shardCount || found.namespace !== namespace) {
-      throw new Fault("config", {
-        what: `the topic ${positionsTopic} belongs to namespace ${found.namespace} with ${found.shards} shards`,
-        why: `the configuration says namespace ${namespace}, and the topic has ${shardCount} partitions`,
-        remedy: "both are fixed when the queue is made: put them back as they were",
-      });
-    }
-    if (found.clusterId === clusterId) return undefined;
-    // A copy of the topics knows nothing of what was written to the original since.
-    if (options.confirmCluster !== clusterId) {
-      throw new Fault("config", {
-        what: `the queue in ${positionsTopic} belongs to the cluster ${found.clusterId}, and this is ${clusterId}`,
-        why: "its topics were copied or moved here, or the brokers are another cluster's",
-        remedy: `check queue.kafka.brokers; where the queue was moved for good, set queue.kafka.confirmCluster to ${clusterId}`,
-      });
-    }
-    return { ...found, clusterId };
+    const { confirmCluster = null, rebuild } = options;
+    const expected = { clusterId, namespace, shards: shardCount, positionsTopic, confirmCluster };
+    const isRebuilt = rebuild !== undefined;
+    const known = { groupId: knownGroupId, make, isRebuilt };
+    const { identity: is, isNew } = identify(found, { ...expected, ...known }, () => hex(env.randomBytes(16)));
+    identity = is;
+    identified.resolve();
+    return isNew ? is : undefined;
+  }
+
+  async function afterIdentification(): Promise<undefined> {
+    await identified.promise;
   }
 
   for (let shard = 0; shard < shardCount; shard++) {
-    const queue = shard === 0 ? queueOf : () => undefined;
+    const queue = shard === 0 ? queueOf : afterIdentification;
     const released = options.rebuild?.filter(({ lane }) => shardOf(lane.agent) === shard);
     const onDeadLetters = (count: number): void => void (letters += count);
     const one = openShard({ ...options, shard, owner, queue, released, onDeadLetters, onProgress });
     shards.push(one);
   }
   try {
-    for (const shard of shards) await patiently(options, () => shard.start());
-    if (options.groupId === null || options.rebuild !== undefined) await untilReleased();
+    // All at once: what one of them had left undecided when it was killed keeps the others waiting until it begins.
+    await Promise.all(shards.map((shard) => patiently({ ...options, signal: opening.signal }, () => shard.start())));
+    if (mayBeNew) await untilReleased();
   } catch (error) {
+    opening.abort();
+    identified.reject(closedFault());
     await Promise.all(shards.map((shard) => shard.close(closeGraceMs)));
     throw error;
   }
   const { queueId, groupId } = identity as unknown as QueueRecord;
   knownGroupId = groupId;
+  make = null;
   log.info({ namespace, shards: shardCount, queue: queueId }, "the Kafka queue is open");
   let closed = false;
   let closing: Promise<void> | undefined;
@@ -205,6 +198,11 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   return {
     queueId,
     groupId,
+    clusterId,
+    async probe() {
+      refuseClosed();
+      await cluster.watermarks({ topic: positionsTopic, partition: 0 });
+    },
     progress: () => ({ generation: generation - opened, committed, released }),
     onProgress: (listener) => void listeners.add(listener),
     released(lane) {

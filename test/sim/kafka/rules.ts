@@ -140,7 +140,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   newqueue: [
     {
       file: `${folder}/kafka.ts`,
-      find: "if (options.groupId === null || options.rebuild !== undefined) await untilReleased();",
+      find: "if (mayBeNew) await untilReleased();",
       replace: "void untilReleased;",
     },
   ],

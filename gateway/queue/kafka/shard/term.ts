@@ -7,14 +7,7 @@ import { crashPoint } from "../../../../shared/crash-point.ts";
 import type { Env } from "../../../../shared/env.ts";
 import { union } from "../../../../shared/ranges.ts";
 import type { Floor, LanePosition, Outcome } from "../../queue.ts";
-import {
-  ClusterError,
-  type KafkaCluster,
-  type KafkaRecord,
-  type Place,
-  type TopicInfo,
-  type TransactionalProducer,
-} from "../cluster.ts";
+import type { KafkaCluster, KafkaRecord, Place, TopicInfo, TransactionalProducer } from "../cluster.ts";
 import type { RecordFormat } from "../records/format.ts";
 import {
   encodePosition,
@@ -27,7 +20,9 @@ import {
   type TopicBases,
 } from "../records/position-records.ts";
 import type { Derived } from "./derive.ts";
-import { type Entry, leaderEpochsNow, type Scan, scanShard } from "./scan.ts";
+import { insistently } from "./insistently.ts";
+import { refuseBehindLoss } from "./lost-tail.ts";
+import { type Entry, epochsNow, type Scan, scanShard } from "./scan.ts";
 
 /** Where a shard works, and with what. */
 export interface Site {
@@ -45,7 +40,7 @@ export interface Site {
   /** Names this process in the shard's records. */
   readonly owner: string;
   /** What a partition without any record is to begin with; undefined where nothing is to be added. */
-  readonly queue: (found: QueueRecord | undefined) => QueueRecord | undefined;
+  readonly queue: (found: QueueRecord | undefined) => QueueRecord | undefined | Promise<undefined>;
   /** Throws where another process has written the shard's record since this one did last. */
   checkOwner(newest: ShardRecord): void;
   /** What is known to be forwarded from elsewhere: given where lost positions are rebuilt. */
@@ -69,6 +64,8 @@ export interface Term {
   readonly replays: Map<string, ReplayRecord>;
   /** Of the transactions that are not released. */
   entries: Entry[];
+  /** By topic and partition, under which leader the entries were last known to stand. */
+  readonly leaderEpochs: Map<string, readonly number[]>;
   /** Where the records of the positions that nobody has verified yet begin. */
   positionsFrom: number;
   /** When the base was last looked at. */
@@ -92,7 +89,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     log.error({ ...place, alarm: true }, "retention has passed the base: what is gone there cannot be verified");
   }
   if (scan.doubled > 0) log.error({ seqs: scan.doubled, alarm: true }, "seqs stand in the topics more than once");
-  const queue = site.queue(folded.queue);
+  const queue = await site.queue(folded.queue);
   addReleased(derived, site.released ?? []);
   const term: Term = {
     topics: new Map(topics),
@@ -102,6 +99,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     floors: folded.floors,
     replays: derived.replays,
     entries: [...scan.entries],
+    leaderEpochs: new Map(scan.leaderEpochs),
     // What an earlier process wrote was verified by nobody yet.
     positionsFrom: 0,
     basedMs: site.env.monoMs(),
@@ -137,7 +135,7 @@ async function settledScan(site: Site, producer: TransactionalProducer, isYoung:
     mustWait ||= scan.aborted;
     if (!mustWait) return scan;
     await site.pause(site.settleMs);
-    if ((await leaderEpochsNow(site, scan)) === scan.leaderEpochs) return scan;
+    if ((await epochsNow(site, scan)) === scan.epochs) return scan;
   }
 }
 
@@ -178,15 +176,16 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
   }
   const ends = await term.producer.send(records());
   crashPoint("kafka records sent");
-  await settleCommit(site, term.producer);
+  const data = ends.filter(({ topic }) => topic !== site.positions.topic);
+  await refuseBehindLoss(site, term, data);
+  // A commit whose answer was lost is asked for again: it has landed, or lands now, or something else says why not.
+  await insistently(site, "retry", "a commit was not answered", () => term.producer.commit());
   crashPoint("kafka transaction committed");
   term.record = shard;
   site.onDeadLetters(letters);
   for (const entry of lanes) term.lanes.set(laneText(entry.lane), entry);
   for (const entry of replays) term.replays.set(entry.id, entry);
-  for (const { topic, partition, offset } of ends) {
-    if (topic !== site.positions.topic) term.entries.push({ topic, partition, offset, t });
-  }
+  for (const { topic, partition, offset } of data) term.entries.push({ topic, partition, offset, t });
 }
 
 /** Sees to it that topics are there; of one that is new a scan begins at its first offset, whoever makes that scan. */
@@ -195,19 +194,6 @@ async function makeTopics(site: Site, term: Term, topics: Iterable<string>): Pro
     if (term.topics.has(topic)) continue;
     term.topics.set(topic, await site.makeTopic(topic));
     term.record = { ...term.record, bases: basesOf(term.record, term.topics) };
-  }
-}
-
-/** A commit whose answer was lost is asked for again: it has landed, or lands now, or something else says why not. */
-async function settleCommit({ log, shard, pause }: Site, producer: TransactionalProducer): Promise<void> {
-  for (;;) {
-    try {
-      return await producer.commit();
-    } catch (error) {
-      if (!(error instanceof ClusterError) || error.trouble !== "retry") throw error;
-      log.warn({ err: error, shard }, "a commit was not answered; asking again");
-      await pause(1_000);
-    }
   }
 }
 
