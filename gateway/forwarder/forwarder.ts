@@ -32,7 +32,7 @@ export interface ForwarderOptions {
 
 export interface ForwarderStatus extends ForwarderTotals {
   readonly state: ForwarderState;
-  /** Why it does not forward; null while it does. */
+  /** Why it does not forward, and what to do about it; null while it does. */
   readonly trouble: string | null;
   /** What the queue has and has not released; it stays in the journal until then. */
   readonly settling: Waiting;
@@ -207,7 +207,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   };
 
   function afterFailure(error: unknown): Next {
-    trouble = messageOf(error);
+    trouble = error instanceof Fault && error.remedy ? `${error.message}; what now: ${error.remedy}` : messageOf(error);
     if (error instanceof Fault && !error.retryable) {
       log.error({ err: error }, "forwarding has stopped; the journal goes on taking what agents send");
       options.onStopped?.(error);

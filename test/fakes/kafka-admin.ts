@@ -78,6 +78,7 @@ export function fakeAdmin(brokers = 3, refusal?: Extract<Creation, { result: "re
       return topics.get(name) as FoundTopic;
     },
     maySee: async () => true,
+    mayWrite: async () => true,
     close: async () => {},
   };
 }

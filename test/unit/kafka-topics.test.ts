@@ -238,3 +238,12 @@ test("topics that are hidden, and transactional ids that may not be used, are na
     /--operation Write --transactional-id holdfast- --resource-pattern-type prefixed$/,
   );
 });
+
+test("transactional ids that may be seen and not be used are named too", async () => {
+  const admin = { ...fakeAdmin(), mayWrite: async (id: string) => id !== "holdfast-0" };
+  const { findings: found } = await inspectTopics(admin, kafkaSettings);
+  assert.deepEqual(
+    found.map(({ what }) => what),
+    ["the transactional ids holdfast-* do not give this gateway the right to Write"],
+  );
+});

@@ -12,6 +12,7 @@ import { openAdmin } from "./client/admin.ts";
 import { connectCluster } from "./client/client.ts";
 import { readSecurity } from "./client/security.ts";
 import type { TopicInfo } from "./cluster.ts";
+import { explained } from "./explained.ts";
 import { openKafkaQueue } from "./kafka.ts";
 import { patiently } from "./patience.ts";
 import { recordFormat } from "./records/record-format.ts";
@@ -46,7 +47,8 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
     const { warnings, ...first } = await patiently(patience, () => prepareTopics(admin, settings));
     for (const { what, why, remedy } of warnings) log.warn({ why, remedy }, what);
     const fixedTopics = [deadLetterTopic, positionsTopic];
-    const room = keepRoom({ first, inspect: () => inspectTopics(admin, settings), fixedTopics, log });
+    const inspect = () => inspectTopics(admin, settings);
+    const room = keepRoom({ first, inspect, fixedTopics, log });
     const batchBytesMax = (): number => room.now().batchBytesMax;
     const client = { brokers, clientId, properties, batchBytesMax, security, answerMs, patienceMs, nowMs };
     const cluster = await connectCluster(client);
@@ -75,7 +77,7 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
         makeTopic: making,
       };
       const more = rebuild === undefined ? {} : { rebuild };
-      return closing(await openKafkaQueue({ ...patience, ...own, ...more }), cluster, admin);
+      return closing(explained(await openKafkaQueue({ ...patience, ...own, ...more }), inspect), cluster, admin);
     } catch (error) {
       await cluster.close();
       throw error;

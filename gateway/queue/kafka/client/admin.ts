@@ -50,12 +50,16 @@ export interface ClusterAdmin {
   whenThere(name: string): Promise<FoundTopic>;
   /** Whether this client may see a transactional id, without which it cannot use it, or the group of its reader. */
   maySee(coordinated: { readonly transactionalId: string } | { readonly group: string }): Promise<boolean>;
+  /** Whether this client may begin transactions under that id. */
+  mayWrite(transactionalId: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
 const topicResource = 2;
 const groupKey = 0;
 const transactionalKey = 1;
+/** No producer ever has it, so a broker refuses whatever it asks for, and changes nothing. */
+const noProducer = BigInt(2) ** BigInt(62);
 
 const unknownTopic = 3;
 /** A time-out, and a controller that moved. */
@@ -73,7 +77,7 @@ const bits: readonly (readonly [Operation, number])[] = [
 
 export async function openAdmin(options: ConnectionsOptions): Promise<ClusterAdmin> {
   const { ask, anyBroker, to, describe, close } = await openConnections(options);
-  const { createTopicsV7, describeConfigsV4, findCoordinatorV4 } = await import("@platformatic/kafka");
+  const { createTopicsV7, describeConfigsV4, endTxnV3, findCoordinatorV4 } = await import("@platformatic/kafka");
 
   async function configsOf(names: readonly string[]): Promise<(ReadonlyMap<string, string> | null)[]> {
     if (names.length === 0) return [];
@@ -164,6 +168,13 @@ export async function openAdmin(options: ConnectionsOptions): Promise<ClusterAdm
       return await ask("look for a coordinator", async () => {
         const { coordinators } = await withErrors(findCoordinatorV4.api.async(await anyBroker(), type, [name]));
         return !coordinatorRefused.has(coordinators[0]?.errorCode ?? 0);
+      });
+    },
+    async mayWrite(transactionalId) {
+      return await ask("look for the right to write in transactions", async () => {
+        // Kafka tells nobody what he may do with a transactional id; but it looks at the rights before all else.
+        const end = endTxnV3.api.async(await anyBroker(), transactionalId, noProducer, 0, false);
+        return !coordinatorRefused.has((await withErrors(end)).errorCode);
       });
     },
     close,

@@ -104,7 +104,7 @@ export function openShard(options: ShardOptions): Shard {
     refuseFenced();
     if (running !== undefined) return running.term;
     // Two gateways that take one shard from each other must not do so all day, and a dead cluster is not asked all day.
-    if (rest !== undefined && env.monoMs() < rest.untilMs) throw troubleFault(rest.why, positionsTopic);
+    if (isResting()) throw troubleFault(rest?.why, positionsTopic);
     await refuseWhenTaken();
     if (tooLarge !== undefined) await makeSmaller(tooLarge);
     const term = await beginTerm(site, producer);
@@ -183,8 +183,12 @@ export function openShard(options: ShardOptions): Shard {
     });
   }
 
+  function isResting(): boolean {
+    return rest !== undefined && env.monoMs() < rest.untilMs;
+  }
+
   function rests(why: unknown): void {
-    if (rest !== undefined && env.monoMs() < rest.untilMs) return;
+    if (isResting()) return;
     rest = { untilMs: env.monoMs() + backoffMs(failures++, env.random()), why };
   }
 
@@ -198,7 +202,7 @@ export function openShard(options: ShardOptions): Shard {
   }
 
   async function keepHouse(): Promise<void> {
-    if (running === undefined) return void (await inTurn(ready));
+    if (running === undefined) return isResting() ? undefined : void (await inTurn(ready));
     const { term, base } = running;
     const isReleased = await base.keep((step) =>
       inTurn(async () => {

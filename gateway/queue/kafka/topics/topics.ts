@@ -59,8 +59,9 @@ export async function inspectTopics(admin: ClusterAdmin, settings: KafkaSettings
   const findings: Finding[] = [];
   const missing: NewTopic[] = [];
   let room: Room = roomIn(undefined, "readings", settings);
-  if (!(await admin.maySee({ transactionalId: `${settings.namespace}-0` })))
-    findings.push(withoutTransactions(settings));
+  const transactionalId = `${settings.namespace}-0`;
+  if (!(await admin.maySee({ transactionalId }))) findings.push(withoutTransactions(settings, "Describe"));
+  else if (!(await admin.mayWrite(transactionalId))) findings.push(withoutTransactions(settings, "Write"));
   if (!(await admin.maySee({ group: readerGroup }))) findings.push(withoutGroup(settings));
   for (const [index, [name, role]] of roles.entries()) {
     const topic = topics[index] as Topic;
@@ -127,20 +128,21 @@ function infoOf({ id, replicas }: FoundTopic): TopicInfo {
 }
 
 function refuse(findings: readonly Finding[], retryable = false): void {
+  const faults = faultsIn(findings);
+  if (faults !== undefined) throw new Fault("config", { ...faults, retryable });
+}
+
+/** What breaks the promise, as one Fault would say it; undefined where nothing does. */
+export function faultsIn(findings: readonly Finding[]): { what: string; why: string; remedy: string } | undefined {
   const faults = findings.filter(({ severity }) => severity === "fault");
   const [first] = faults;
-  if (first === undefined) return;
-  if (faults.length === 1) throw new Fault("config", { ...detail(first), retryable });
-  throw new Fault("config", {
+  if (first === undefined) return undefined;
+  if (faults.length === 1) return { what: first.what, why: first.why, remedy: first.remedy };
+  return {
     what: `${faults.length} things about the topics break what the queue promises`,
     why: faults.map(({ what, why }) => `${what} (${why})`).join("; "),
     remedy: faults.map(({ remedy }) => remedy).join("; "),
-    retryable,
-  });
-}
-
-function detail({ what, why, remedy }: Finding): { what: string; why: string; remedy: string } {
-  return { what, why, remedy };
+  };
 }
 
 /** What a topic leaves to the records; without one, what topics are made with. */
@@ -175,10 +177,10 @@ function hidden(topic: string, settings: KafkaSettings): Finding {
   return faultOf(topic, `the topic ${topic} does not give this gateway the right to Describe`, why, remedy);
 }
 
-function withoutTransactions(settings: KafkaSettings): Finding {
+function withoutTransactions(settings: KafkaSettings, right: Operation): Finding {
   const transactionalIdPrefix = `${settings.namespace}-`;
   const remedy = rightsCommand(settings, { transactionalIdPrefix }, ["Describe", "Write"]);
-  const what = `the transactional ids ${transactionalIdPrefix}* do not give this gateway the right to Describe`;
+  const what = `the transactional ids ${transactionalIdPrefix}* do not give this gateway the right to ${right}`;
   return faultOf("", what, "all that it writes is written in transactions", remedy);
 }
 
