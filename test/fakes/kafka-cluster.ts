@@ -8,24 +8,14 @@ import {
   ClusterError,
   type KafkaCluster,
   type KafkaRecord,
+  type LedTopic,
   type Place,
   type StoredRecord,
   type TopicInfo,
   type TransactionalProducer,
   type TransactionState,
 } from "../../gateway/queue/kafka/cluster.ts";
-
-type Item =
-  | { readonly kind: "record"; readonly pid: string; readonly record: StoredRecord; readonly atMs: number }
-  | { readonly kind: "marker"; readonly pid: string; readonly isCommit: boolean; readonly atMs: number };
-
-interface Log {
-  low: number;
-  items: Item[];
-  leaderEpoch: number;
-  /** The highest epoch of each producer whose marker stands here. */
-  readonly epochs: Map<string, number>;
-}
+import { append, cutEnd, endOf, endOfEpoch, type Log, newLog, readCommitted, stableOf } from "./kafka-log.ts";
 
 interface Coordinated {
   epoch: number;
@@ -88,7 +78,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
   function make(topic: string, partitions: number): void {
     topics.set(topic, { id: `topic-${++made}`, partitions });
     for (let partition = 0; partition < partitions; partition++) {
-      logs.set(`${topic}/${partition}`, { low: 0, items: [], leaderEpoch: 0, epochs: new Map() });
+      logs.set(`${topic}/${partition}`, newLog());
     }
   }
   for (const [topic, partitions] of Object.entries(options.topics)) make(topic, partitions);
@@ -97,23 +87,6 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     const log = logs.get(`${topic}/${partition}`);
     if (log === undefined) throw new ClusterError("refused", `unknown topic ${topic}`, { topic, partition });
     return log;
-  }
-
-  /** The fate of each item: true committed, false aborted, undefined undecided; markers are null. */
-  function fatesOf({ items }: Log): (boolean | null | undefined)[] {
-    const decided = new Map<string, boolean>();
-    const fates: (boolean | null | undefined)[] = [];
-    for (let at = items.length - 1; at >= 0; at--) {
-      const item = items[at] as Item;
-      if (item.kind === "marker") decided.set(item.pid, item.isCommit);
-      fates[at] = item.kind === "marker" ? null : item.pid === "" ? true : decided.get(item.pid);
-    }
-    return fates;
-  }
-
-  function stableOf(log: Log): number {
-    const undecided = fatesOf(log).indexOf(undefined);
-    return log.low + (undecided < 0 ? log.items.length : undecided);
   }
 
   function coordinated(id: string): Coordinated {
@@ -131,7 +104,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     const isCommit = known.state === "committing";
     for (const key of [...known.places].slice(0, markersMax)) {
       const log = logs.get(key);
-      log?.items.push({ kind: "marker", pid: id, isCommit, atMs: nowMs() });
+      if (log !== undefined) append(log, nowMs(), { kind: "marker", pid: id, isCommit });
       log?.epochs.set(id, Math.max(known.epoch, log.epochs.get(id) ?? 0));
       known.places.delete(key);
       tell(`${id}:${known.epoch} ${isCommit ? "commit" : "abort"} marker in ${key}`);
@@ -192,9 +165,9 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
               throw new ClusterError("too-large", "the record is too large", { topic, partition });
             }
             known.places.add(`${topic}/${partition}`);
-            const offset = log.low + log.items.length;
+            const offset = endOf(log);
             const timestampMs = record.timestampMs ?? nowMs();
-            log.items.push({ kind: "record", pid: id, record: { ...record, offset, timestampMs }, atMs: nowMs() });
+            append(log, nowMs(), { kind: "record", pid: id, record: { ...record, offset, timestampMs } });
             ends.set(`${topic}/${partition}`, { topic, partition, offset });
           }
           tell(`${id}:${epoch} sent up to ${[...ends].map(([key, { offset }]) => `${key}@${offset}`).join(" ")}`);
@@ -206,13 +179,10 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     };
   }
 
-  function readCommitted(place: Place, from: number, end: number): StoredRecord[] {
-    const log = logOf(place);
-    const fates = fatesOf(log);
-    return log.items.flatMap((item, at) => {
-      const offset = log.low + at;
-      return item.kind === "record" && fates[at] === true && offset >= from && offset < end ? [item.record] : [];
-    });
+  function ledTopic(topic: string): LedTopic {
+    const { id, partitions } = topics.get(topic) as TopicInfo;
+    const places = Array.from({ length: partitions }, (_, partition): Place => ({ topic, partition }));
+    return { id, leaderEpochs: places.map((place) => logOf(place).leaderEpoch) };
   }
 
   function connect(answering: () => Promise<void> = pause): KafkaCluster {
@@ -232,9 +202,14 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
       watermarks: (place) =>
         answer(() => {
           const log = logOf(place);
-          const { low, items, leaderEpoch } = log;
-          return { low, stable: stableOf(log), high: low + items.length, leaderEpoch };
+          return { low: log.low, stable: stableOf(log), high: endOf(log), leaderEpoch: log.leaderEpoch };
         }),
+      leaders: (names) =>
+        answer(() => {
+          const there = names.filter((name) => topics.has(name));
+          return new Map(there.map((name) => [name, ledTopic(name)]));
+        }),
+      endOfEpoch: (place, leaderEpoch) => answer(() => endOfEpoch(logOf(place), leaderEpoch)),
       transactionState: (id) =>
         answer((): TransactionState => {
           const { state } = coordinated(id);
@@ -244,7 +219,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
       read: (place, from, end, onRecord) =>
         answer(() => {
           if (end > stableOf(logOf(place))) throw new ClusterError("away", "the end was not reached", place);
-          for (const record of readCommitted(place, from, end)) onRecord(record);
+          for (const record of readCommitted(logOf(place), from, end)) onRecord(record);
         }),
       close: async () => {},
     };
@@ -255,7 +230,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     setAway(away) {
       isAway = away;
     },
-    committed: (place) => readCommitted(place, 0, stableOf(logOf(place))),
+    committed: (place) => readCommitted(logOf(place), 0, stableOf(logOf(place))),
     tick() {
       for (const [id, known] of coordinator) {
         if (known.state === "open" && nowMs() - known.begunMs > (options.transactionTimeoutMs ?? 60_000)) {
@@ -268,17 +243,13 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     powerCut(settledMs, cut) {
       for (const [key, log] of logs) {
         const young = log.items.filter(({ atMs }) => atMs > nowMs() - settledMs).length;
-        const gone = log.items.splice(log.items.length - Math.min(young, cut(young)));
-        if (gone.length > 0) tell(`${key} loses ${gone.length} items from ${log.low + log.items.length} on`);
-        log.leaderEpoch++;
-        log.epochs.clear();
+        const gone = cutEnd(log, Math.min(young, cut(young)));
+        if (gone > 0) tell(`${key} loses ${gone} items from ${endOf(log)} on`);
       }
     },
     loseFrom(place, offset) {
       const log = logOf(place);
-      log.items.splice(offset - log.low);
-      log.leaderEpoch++;
-      log.epochs.clear();
+      cutEnd(log, endOf(log) - offset);
     },
     moveLeaders(settledMs) {
       for (const log of logs.values()) {
@@ -296,8 +267,8 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     },
     write(place, { key, value }) {
       const log = logOf(place);
-      const record = { ...place, key, value, headers: [], timestampMs: nowMs(), offset: log.low + log.items.length };
-      log.items.push({ kind: "record", pid: "", record, atMs: nowMs() });
+      const record = { ...place, key, value, headers: [], timestampMs: nowMs(), offset: endOf(log) };
+      append(log, nowMs(), { kind: "record", pid: "", record });
     },
   };
 }

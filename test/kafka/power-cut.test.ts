@@ -2,12 +2,11 @@
  * A broker whose machine loses power loses what its disk had not yet: here the ends of partitions, cut off while the
  * broker is down, with everything beside them that would give the cut away. Kafka recovers what is left without a word.
  */
-import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import { refuseFindings } from "./audit.ts";
 import { clusterMissing } from "./cluster-under-test.ts";
+import { type Cut, cutEnd } from "./cut-end.ts";
 import type { KafkaLine } from "./line.ts";
 import { loadedLine, said } from "./line-under-test.ts";
 
@@ -53,29 +52,3 @@ void describe("a broker that lost the ends of partitions", { skip: clusterMissin
       { partition: `${positions}-0`, part: 0.3 },
     ]));
 });
-
-interface Cut {
-  /** The partition's folder. */
-  readonly partition: string;
-  /** Of its bytes, from the end. */
-  readonly part: number;
-}
-
-/** Cuts the end off a partition of a broker that is down. */
-function cutEnd(folder: string, { partition, part }: Cut): void {
-  const path = join(folder, partition);
-  const names = readdirSync(path);
-  for (const name of names.filter((one) => /\.(index|timeindex|txnindex|snapshot)$/.test(one)))
-    rmSync(join(path, name));
-  const segments = names.filter((name) => name.endsWith(".log")).sort();
-  const sizes = segments.map((name) => statSync(join(path, name)).size);
-  let left = Math.floor(sizes.reduce((sum, size) => sum + size, 0) * (1 - part));
-  for (const [at, name] of segments.entries()) {
-    const size = sizes[at] as number;
-    // Of a segment that begins behind the cut nothing was on the disk, not even its name.
-    if (left === 0) rmSync(join(path, name));
-    else if (left < size) truncateSync(join(path, name), left);
-    left = Math.max(0, left - size);
-  }
-  for (const name of readdirSync(folder).filter((one) => /checkpoint$/.test(one))) rmSync(join(folder, name));
-}

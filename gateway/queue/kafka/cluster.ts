@@ -85,12 +85,25 @@ export interface TopicInfo {
   readonly partitions: number;
 }
 
+/** A topic, and the leader epoch of each of its partitions. */
+export interface LedTopic {
+  readonly id: string;
+  readonly leaderEpochs: readonly number[];
+}
+
 export interface KafkaCluster {
   /** Made once with the cluster. */
   clusterId(): Promise<string>;
   /** All topics that this client may see, by name. */
   topics(): Promise<ReadonlyMap<string, TopicInfo>>;
   watermarks(place: Place): Promise<Watermarks>;
+  /** What the leaders themselves say of topics, at once for all of them; what is not there is missing. */
+  leaders(topics: readonly string[]): Promise<ReadonlyMap<string, LedTopic>>;
+  /**
+   * Where in the present leader's log that ends which leaders up to an epoch have written, as an exclusive end: what one
+   * of them has acknowledged behind it is lost.
+   */
+  endOfEpoch(place: Place, leaderEpoch: number): Promise<number>;
   transactionState(transactionalId: string): Promise<TransactionState>;
   producer(transactionalId: string): TransactionalProducer;
   /**

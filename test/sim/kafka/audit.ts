@@ -1,8 +1,11 @@
-/** What must be true in the end: every reading in one record, and every replay that was wished for in one more. */
+/**
+ * What must be true in the end: every reading in one record, those of a lane in order in each partition, and every replay
+ * that was wished for in one more.
+ */
 import { letterId, spanOfId } from "../../../gateway/queue/dead-letters.ts";
 import type { AgentLane } from "../../fakes/agent-lane.ts";
 import type { FakeCluster } from "../../fakes/kafka-cluster.ts";
-import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
+import { countedFormat, dataTopic, deadLetterTopic, isLarge, lossTopic } from "./counted-format.ts";
 
 export interface AuditOptions {
   readonly cluster: FakeCluster;
@@ -15,9 +18,10 @@ export interface AuditOptions {
   readonly find: (kind: string, text: string) => void;
 }
 
-/** Every reading stands in one record, and what was replayed in one more of each dead letter. */
+/** Every reading stands in one record, in order, and what was replayed in one more of each dead letter. */
 export function auditTopics(options: AuditOptions): void {
   const { lanes, find } = options;
+  auditOrder(options);
   const seen = recordsBySeq(options);
   for (const lane of lanes) {
     for (let seq = 1; seq <= lane.newest(); seq++) {
@@ -40,6 +44,27 @@ export function auditReplays(options: AuditOptions, seen = recordsBySeq(options)
       if (times === 0) find("REPLAY-LOST", `${seq} of ${id} was replayed, and stands nowhere`);
       if (times > 0 && !seen.has(`dead letter ${id}`))
         find("ORPHAN", `${seq} of ${id} was replayed, which is no dead letter`);
+    }
+  }
+}
+
+/**
+ * A series has one partition, and so has a seq here: in each the readings of a lane go up. Replays, losses and dead
+ * letters have no order, nor have readings that were dead letters until the cluster lost these.
+ */
+function auditOrder({ cluster, namespace, partitions, find }: AuditOptions): void {
+  const { nameOf } = countedFormat(namespace, partitions);
+  for (let partition = 0; partition < partitions; partition++) {
+    const latest = new Map<string, number>();
+    for (const { headers, offset } of cluster.committed({ topic: dataTopic, partition })) {
+      const name = nameOf(headers);
+      if (name === undefined || name === "foreign" || name.replay !== null || isLarge(name.first)) continue;
+      const { agent } = name.lane;
+      const before = latest.get(agent) ?? 0;
+      if (name.first < before) {
+        find("DISORDER", `${agent} ${name.first} stands behind ${before} at ${offset} of partition ${partition}`);
+      }
+      latest.set(agent, Math.max(before, name.last));
     }
   }
 }

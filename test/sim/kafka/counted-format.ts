@@ -14,6 +14,9 @@ export const dataTopic = "readings";
 export const lossTopic = "losses";
 export const deadLetterTopic = "dead-letters";
 
+/** Readings that some gateways find too large, and others do not. */
+export const isLarge = (seq: number): boolean => seq % 7 === 0;
+
 /** @param isTooLarge tells of a reading whether it ends as a dead letter of its own; not every gateway finds the same */
 export function countedFormat(
   namespace: string,
@@ -23,7 +26,7 @@ export function countedFormat(
   const seqsOf = ({ first, last }: Span): number[] => Array.from({ length: last - first + 1 }, (_, at) => first + at);
 
   function recordOf(
-    { lane, block, body }: Outcome,
+    { lane, block, body, isDoubted }: Outcome,
     span: Span,
     { first, last }: Span,
     { shard, t, replay: of }: Transaction,
@@ -44,7 +47,7 @@ export function countedFormat(
       key: null,
       value,
       timestampMs: 0,
-      headers: [["name", JSON.stringify(name)]],
+      headers: [["name", JSON.stringify(name)], ...(isDoubted === true ? [["maybe-repeated", "true"] as const] : [])],
     };
   }
 

@@ -17,7 +17,7 @@ import { createClock, type Life, newLife } from "../clock.ts";
 import { seededDice } from "../dice.ts";
 import { newMachine, processEnv } from "../env.ts";
 import { auditReplays, auditTopics } from "./audit.ts";
-import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
+import { countedFormat, dataTopic, deadLetterTopic, isLarge, lossTopic } from "./counted-format.ts";
 import { lightJournal } from "./light-journal.ts";
 import { replayerOf, wantReplays } from "./replays.ts";
 
@@ -99,7 +99,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
     const env = processEnv(clock, newMachine(dice.split()), life, dice.split(), guard);
     say(`${name} starts`);
     const isSmall = !calm && dice.chance(0.3);
-    const format = countedFormat(namespace, partitions, (seq) => isSmall && seq % 7 === 0);
+    const format = countedFormat(namespace, partitions, (seq) => isSmall && isLarge(seq));
     const answering = () => new Promise<void>((resolve) => void clock.after(dice.wait(latencyMs), life, resolve));
     openKafkaQueue({
       cluster: cluster.connect(answering),

@@ -134,6 +134,14 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
       replace: "if (env.monoMs() < checkpoint.takenMs)",
     },
   ],
+  // Nothing is committed behind an end that was lost.
+  order: [
+    {
+      file: `${folder}/shard/term.ts`,
+      find: "await refuseBehindLoss(site, term, entries);",
+      replace: "void refuseBehindLoss;",
+    },
+  ],
   // A plan made on the positions of an earlier generation is refused.
   stale: [{ file: `${folder}/shard/shard.ts`, find: "if (seen !== generation) throw staleFault();", replace: "" }],
   // A new queue counts as made once its first record cannot be lost.

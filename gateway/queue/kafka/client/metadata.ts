@@ -2,8 +2,8 @@
  * What a cluster knows of its topics, partitions and transactions. librdkafka's binding tells neither leader epochs nor
  * the states of transactions, so the requests of the second client are used.
  */
-import type { Connection } from "@platformatic/kafka";
-import { ClusterError, type KafkaCluster, type Place, type TransactionState } from "../cluster.ts";
+import type { Connection, metadataV12 as metadata } from "@platformatic/kafka";
+import { ClusterError, type KafkaCluster, type LedTopic, type Place, type TransactionState } from "../cluster.ts";
 import { type ConnectionsOptions, openConnections, refuseErrors, withErrors } from "./connections.ts";
 
 export type Metadata = Pick<KafkaCluster, "clusterId" | "topics" | "watermarks" | "transactionState" | "close">;
@@ -19,6 +19,7 @@ const unknownTransactionalId = 105;
 /** From Prepare on the outcome is fixed, whether its markers are written or not. */
 const states: Readonly<Record<string, TransactionState>> = {
   Ongoing: "open",
+const unknownTopic = 3;
   PrepareCommit: "committed",
   CompleteCommit: "committed",
   PrepareAbort: "aborted",
@@ -28,7 +29,8 @@ const states: Readonly<Record<string, TransactionState>> = {
 
 export async function openMetadata(options: ConnectionsOptions): Promise<Metadata> {
   const { ask, anyBroker, to, describe, close } = await openConnections(options);
-  const { describeTransactionsV0, findCoordinatorV4, listOffsetsV7 } = await import("@platformatic/kafka");
+  const { describeTransactionsV0, findCoordinatorV4, listOffsetsV7, metadataV12, offsetForLeaderEpochV4 } =
+    await import("@platformatic/kafka");
 
   /** The partition's leader and its epoch. */
   async function leaderOf({ topic, partition }: Place): Promise<{ connection: Connection; leaderEpoch: number }> {
@@ -72,6 +74,31 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
     async transactionState(transactionalId) {
       return await ask("ask for the state of a transaction", async () => {
         const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
+    async leaders(names) {
+      return await ask("ask who leads topics", async () => {
+        const first = await describe([...names]);
+        const led = new Map<string, LedTopic>();
+        takeLed(led, first.topics);
+        const leading = new Set(first.topics.flatMap(({ partitions }) => partitions.map(({ leaderId }) => leaderId)));
+        // Another broker may not have heard of a new leader yet, while a producer has already written to that one.
+        const others = first.brokers.length === 1 ? [] : first.brokers.filter(({ nodeId }) => leading.has(nodeId));
+        const answers = await Promise.all(
+          others.map(async (broker) => withErrors(metadataV12.api.async(await to(broker), [...names], false, false))),
+        );
+        for (const { topics } of answers) takeLed(led, topics);
+        return led;
+      });
+    },
+    async endOfEpoch(place, leaderEpoch) {
+      const { topic, partition: partitionIndex } = place;
+      const question = async () => {
+        const { connection, leaderEpoch: currentLeaderEpoch } = await leaderOf(place);
+        const partitions = [{ partitionIndex, currentLeaderEpoch, leaderEpoch }];
+        const found = await offsetForLeaderEpochV4.api.async(connection, -1, [{ name: topic, partitions }]);
+        return Number(found.topics[0]?.partitions[0]?.endOffset);
+      };
+      return await ask(`ask for the end of an epoch of ${topic}`, question, place);
+    },
         const [coordinator] = found.coordinators;
         if (coordinator === undefined) throw new ClusterError("away", "nobody coordinates the transaction now");
         const connection = await to(coordinator);
@@ -85,4 +112,19 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
     },
     close,
   };
+}
+
+/** Adds what one broker says; of two epochs the newer one is right. @throws ClusterError where brokers disagree on a topic */
+function takeLed(led: Map<string, LedTopic>, topics: readonly metadata.MetadataResponseTopic[]): void {
+  for (const { name, topicId: id, errorCode, partitions } of topics) {
+    if (name == null || errorCode === unknownTopic) continue;
+    refuseErrors(errorCode);
+    const known = led.get(name);
+    if (known !== undefined && known.id !== id) throw new ClusterError("away", `brokers disagree on the topic ${name}`);
+    const leaderEpochs = [...(known?.leaderEpochs ?? [])];
+    for (const { partitionIndex, leaderEpoch } of partitions) {
+      leaderEpochs[partitionIndex] = Math.max(leaderEpoch, leaderEpochs[partitionIndex] ?? 0);
+    }
+    led.set(name, { id, leaderEpochs });
+  }
 }

@@ -2,8 +2,9 @@
  * Keeps the base of a term: takes checkpoints, lets them settle, looks whether all still stands, and releases what does
  * (I5). Called now and then; between two calls nothing waits.
  */
-import { ClusterError, type Place } from "../cluster.ts";
+import type { Place } from "../cluster.ts";
 import type { ReplayRecord, TopicBases } from "../records/position-records.ts";
+import { lostRecords } from "./lost-tail.ts";
 import { type Checkpoint, takeCheckpoint, verifyCheckpoint } from "./release.ts";
 import { type Site, type Term, write } from "./term.ts";
 
@@ -23,7 +24,7 @@ export interface BaseKeeper {
 }
 
 export function keepBase(site: Site, term: Term): BaseKeeper {
-  const { env, log, shard, settleMs } = site;
+  const { env, settleMs } = site;
   let checkpoint: Checkpoint | undefined;
   /** Since when no checkpoint can be taken. */
   let undecidedMs: number | undefined;
@@ -41,7 +42,7 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors };
     checkpoint = await takeCheckpoint(site, term.topics, ends, state);
     undecidedMs = checkpoint === undefined ? (undecidedMs ?? env.monoMs()) : undefined;
-    if (undecidedMs !== undefined && env.monoMs() > undecidedMs + undecidedMaxMs) throw lost();
+    if (undecidedMs !== undefined && env.monoMs() > undecidedMs + undecidedMaxMs) throw lostRecords(site, "restart");
   }
 
   async function release({ t, anchors, positions, lanes, replays }: Checkpoint): Promise<void> {
@@ -72,11 +73,6 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     if (isIdle) term.releasedT = term.record.t;
   }
 
-  function lost(): ClusterError {
-    log.error({ shard, alarm: true }, "the cluster lost records that it had acknowledged; they are written again");
-    return new ClusterError("restart", "records are gone");
-  }
-
   /** Lanes that were forgotten before the older base: no scan can meet their readings any more. */
   function forgottenBefore(baseT: number): string[] {
     return [...term.lanes].flatMap(([key, { forgotten, t }]) => (forgotten && t <= baseT ? key : []));
@@ -94,7 +90,7 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       if (verdict === "undecided" && env.monoMs() < settled.takenMs + settleMs + undecidedMaxMs) return false;
       await inTurn(async () => {
         checkpoint = undefined;
-        if (verdict === "lost" || verdict === "undecided") throw lost();
+        if (verdict === "lost" || verdict === "undecided") throw lostRecords(site, "restart");
         if (verdict === "stands") await release(settled);
       });
       return verdict === "stands";

@@ -157,7 +157,8 @@ async function stands(site: Site, anchor: Anchor, entries: readonly Entry[]): Pr
   return holds.size === offsets.length ? "stands" : "lost";
 }
 
-function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: number): boolean {
+/** Whether this shard wrote the record, in its transaction `t`. */
+export function isOwn({ format, namespace, shard }: Site, record: StoredRecord, t: number): boolean {
   const name = format.nameOf(record.headers);
   if (name === undefined || name === "foreign") return false;
   return name.t === t && name.shard === shard && name.namespace === namespace;

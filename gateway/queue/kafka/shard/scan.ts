@@ -25,8 +25,10 @@ export interface Scan {
   readonly entries: readonly Entry[];
   /** True where transactions of this shard had to be aborted. */
   readonly aborted: boolean;
-  /** Of all partitions, when the scan began: while they stay, nothing that was read can be lost. */
-  readonly leaderEpochs: string;
+  /** Of the data, by `topic/partition`, when the scan began. */
+  readonly leaderEpochs: ReadonlyMap<string, number>;
+  /** Of all partitions, in one text: while they stay, nothing that was read can be lost. */
+  readonly epochs: string;
   /** Partitions whose base retention has passed, and seqs that stand there twice: both must be said. */
   readonly passed: readonly Place[];
   readonly doubled: number;
@@ -80,11 +82,13 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
       if (name.t > shard.baseT) lastOf.set(name.t, offset);
     });
     for (const [written, offset] of lastOf) entries.push({ ...place, t: written, offset });
+  const leaderEpochs = new Map(
+    places.map(({ topic, partition }, at) => [`${topic}/${partition}`, (data[at] as Watermarks).leaderEpoch]),
+  );
   }
   const derived = derivePositions(folded, { found, released }, passed.length === 0);
   const doubled = found.doubled();
-  const leaderEpochs = epochsOf(marks);
-  return { folded, derived, topics, t, entries, aborted, leaderEpochs, passed, doubled };
+  return { folded, derived, topics, t, entries, aborted, leaderEpochs, epochs: epochsOf(marks), passed, doubled };
 }
 
 /** Skipping it could write its seqs once more. */
@@ -97,7 +101,7 @@ function unreadable({ topic, partition }: Place, offset: number): Fault {
 }
 
 /** The leader epochs of the partitions of a scan, as they are now. */
-export async function leaderEpochsNow({ cluster, positions }: Site, { topics }: Scan): Promise<string> {
+export async function epochsNow({ cluster, positions }: Site, { topics }: Scan): Promise<string> {
   const places = [positions, ...placesOf(topics)];
   return epochsOf(await Promise.all(places.map((place) => cluster.watermarks(place))));
 }

@@ -21,7 +21,7 @@ import {
 } from "../records/position-records.ts";
 import type { Derived } from "./derive.ts";
 import { insistently } from "./insistently.ts";
-import { refuseBehindLoss } from "./lost-tail.ts";
+import { proveEntries, refuseBehindLoss } from "./lost-tail.ts";
 import { type Entry, epochsNow, type Scan, scanShard } from "./scan.ts";
 
 /** Where a shard works, and with what. */
@@ -64,8 +64,10 @@ export interface Term {
   readonly replays: Map<string, ReplayRecord>;
   /** Of the transactions that are not released. */
   entries: Entry[];
-  /** By topic and partition, under which leader the entries were last known to stand. */
-  readonly leaderEpochs: Map<string, readonly number[]>;
+  /** By `topic/partition` the leader epoch under which the entries there were last known to stand. */
+  readonly leaderEpochs: Map<string, number>;
+  /** Of these, the latest that may have been lost with a former leader: to be looked for before anything is sent. */
+  readonly unproven: Entry[];
   /** Where the records of the positions that nobody has verified yet begin. */
   positionsFrom: number;
   /** When the base was last looked at. */
@@ -111,6 +113,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     replays: [...derived.dirtyReplays].map((id) => derived.replays.get(id) as ReplayRecord),
     others: queue === undefined ? [] : [{ kind: "queue", queue }],
   });
+    unproven: [],
   return term;
 }
 
@@ -164,6 +167,7 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
     { kind: "shard", shard },
   ];
   const partitionsOf = (topic: string): number => (term.topics.get(topic) as TopicInfo).partitions;
+  await proveEntries(site, term);
   let letters = 0;
   function* records(): Generator<KafkaRecord> {
     const nowMs = site.env.wallUs() / 1000;
@@ -176,8 +180,8 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
   }
   const ends = await term.producer.send(records());
   crashPoint("kafka records sent");
-  const data = ends.filter(({ topic }) => topic !== site.positions.topic);
-  await refuseBehindLoss(site, term, data);
+  const entries = ends.flatMap((end): Entry[] => (end.topic === site.positions.topic ? [] : [{ ...end, t }]));
+  await refuseBehindLoss(site, term, entries);
   // A commit whose answer was lost is asked for again: it has landed, or lands now, or something else says why not.
   await insistently(site, "retry", "a commit was not answered", () => term.producer.commit());
   crashPoint("kafka transaction committed");
@@ -185,7 +189,7 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
   site.onDeadLetters(letters);
   for (const entry of lanes) term.lanes.set(laneText(entry.lane), entry);
   for (const entry of replays) term.replays.set(entry.id, entry);
-  for (const { topic, partition, offset } of data) term.entries.push({ topic, partition, offset, t });
+  term.entries.push(...entries);
 }
 
 /** Sees to it that topics are there; of one that is new a scan begins at its first offset, whoever makes that scan. */
@@ -201,7 +205,6 @@ async function makeTopics(site: Site, term: Term, topics: Iterable<string>): Pro
 function basesOf(record: ShardRecord, topics: ReadonlyMap<string, TopicInfo>): Record<string, TopicBases> {
   const bases: Record<string, TopicBases> = {};
   for (const [topic, { id, partitions }] of topics) {
-    const known = record.bases[topic];
     const zeros = Array.from({ length: partitions }, () => 0);
     bases[topic] = known?.topicId === id ? known : { topicId: id, newest: zeros, previous: zeros };
   }
