@@ -6,7 +6,10 @@ import type { Connection, metadataV12 as metadata } from "@platformatic/kafka";
 import { ClusterError, type KafkaCluster, type LedTopic, type Place, type TransactionState } from "../cluster.ts";
 import { type ConnectionsOptions, openConnections, refuseErrors, withErrors } from "./connections.ts";
 
-export type Metadata = Pick<KafkaCluster, "clusterId" | "topics" | "watermarks" | "transactionState" | "close">;
+export type Metadata = Pick<
+  KafkaCluster,
+  "clusterId" | "topics" | "watermarks" | "leaders" | "endOfEpoch" | "transactionState" | "close"
+>;
 
 /** Times with a meaning of their own in a request for offsets. */
 const latest = -1n;
@@ -16,10 +19,10 @@ const committed = 1;
 
 const transactionalKey = 1;
 const unknownTransactionalId = 105;
+const unknownTopic = 3;
 /** From Prepare on the outcome is fixed, whether its markers are written or not. */
 const states: Readonly<Record<string, TransactionState>> = {
   Ongoing: "open",
-const unknownTopic = 3;
   PrepareCommit: "committed",
   CompleteCommit: "committed",
   PrepareAbort: "aborted",
@@ -71,9 +74,6 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
       };
       return await ask(`ask for the offsets of ${name}`, question, place);
     },
-    async transactionState(transactionalId) {
-      return await ask("ask for the state of a transaction", async () => {
-        const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
     async leaders(names) {
       return await ask("ask who leads topics", async () => {
         const first = await describe([...names]);
@@ -99,6 +99,9 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
       };
       return await ask(`ask for the end of an epoch of ${topic}`, question, place);
     },
+    async transactionState(transactionalId) {
+      return await ask("ask for the state of a transaction", async () => {
+        const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
         const [coordinator] = found.coordinators;
         if (coordinator === undefined) throw new ClusterError("away", "nobody coordinates the transaction now");
         const connection = await to(coordinator);

@@ -82,10 +82,10 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
       if (name.t > shard.baseT) lastOf.set(name.t, offset);
     });
     for (const [written, offset] of lastOf) entries.push({ ...place, t: written, offset });
+  }
   const leaderEpochs = new Map(
     places.map(({ topic, partition }, at) => [`${topic}/${partition}`, (data[at] as Watermarks).leaderEpoch]),
   );
-  }
   const derived = derivePositions(folded, { found, released }, passed.length === 0);
   const doubled = found.doubled();
   return { folded, derived, topics, t, entries, aborted, leaderEpochs, epochs: epochsOf(marks), passed, doubled };

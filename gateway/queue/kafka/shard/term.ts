@@ -102,6 +102,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     replays: derived.replays,
     entries: [...scan.entries],
     leaderEpochs: new Map(scan.leaderEpochs),
+    unproven: [],
     // What an earlier process wrote was verified by nobody yet.
     positionsFrom: 0,
     basedMs: site.env.monoMs(),
@@ -113,7 +114,6 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     replays: [...derived.dirtyReplays].map((id) => derived.replays.get(id) as ReplayRecord),
     others: queue === undefined ? [] : [{ kind: "queue", queue }],
   });
-    unproven: [],
   return term;
 }
 
@@ -156,6 +156,7 @@ export interface Step {
 export async function write(site: Site, term: Term, step: Step): Promise<void> {
   const { outcomes = [], replay, others = [] } = step;
   await makeTopics(site, term, site.format.topicsOf(outcomes));
+  await proveEntries(site, term);
   const t = term.record.t + 1;
   const shard: ShardRecord = { ...term.record, owner: site.owner, t };
   const lanes = step.lanes?.map((entry): LaneRecord => ({ ...entry, t })) ?? [];
@@ -167,7 +168,6 @@ export async function write(site: Site, term: Term, step: Step): Promise<void> {
     { kind: "shard", shard },
   ];
   const partitionsOf = (topic: string): number => (term.topics.get(topic) as TopicInfo).partitions;
-  await proveEntries(site, term);
   let letters = 0;
   function* records(): Generator<KafkaRecord> {
     const nowMs = site.env.wallUs() / 1000;
