@@ -205,6 +205,7 @@ async function makeTopics(site: Site, term: Term, topics: Iterable<string>): Pro
 function basesOf(record: ShardRecord, topics: ReadonlyMap<string, TopicInfo>): Record<string, TopicBases> {
   const bases: Record<string, TopicBases> = {};
   for (const [topic, { id, partitions }] of topics) {
+    const known = record.bases[topic];
     const zeros = Array.from({ length: partitions }, () => 0);
     bases[topic] = known?.topicId === id ? known : { topicId: id, newest: zeros, previous: zeros };
   }
