@@ -8,7 +8,8 @@ import { crcHolds } from "../../shared/block/block.ts";
 import type { Env } from "../../shared/env.ts";
 import { Fault, messageOf } from "../../shared/errors.ts";
 import type { Journal, JournalEntry } from "../journal/journal.ts";
-import type { Outcome, Queue } from "../queue/queue.ts";
+import type { LanePosition, Outcome, Queue } from "../queue/queue.ts";
+import { commitSizeMax, isLarge, nextCommitSize, sizeOfEntries } from "./commit-size.ts";
 import { type ForwarderTotals, openTotals } from "./counters.ts";
 import { type Body, bodyOf } from "./outcome.ts";
 import { planCommit } from "./plan.ts";
@@ -46,9 +47,6 @@ export interface Forwarder {
   close(): Promise<void>;
 }
 
-/** Bounds of one commit: enough to spread its fsyncs over many readings, little enough for flat memory. */
-const commitBytesMax = 4 * 1024 * 1024;
-const commitReadingsMax = 50_000;
 /** Entries that may wait for the release of their steps: what is remembered of them stays below 16 MB (I8). */
 const unreleasedMax = 1_000_000;
 /** Old epochs are looked for this often. */
@@ -64,6 +62,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   let failures = 0;
   let forgottenMs = Number.NEGATIVE_INFINITY;
   let committedMs = Number.NEGATIVE_INFINITY;
+  let most = commitSizeMax;
   let closing = false;
   let wake: () => void = () => {};
   let idlers: (() => void)[] = [];
@@ -134,10 +133,10 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     await settleReleased();
     if (unreleased.size() >= unreleasedMax) return "idle";
     const behindId = Math.max(unreleased.lastId(), passedId);
-    const waiting = journal.read(commitBytesMax, commitReadingsMax, behindId);
+    const waiting = journal.read(most.bytes, most.readings, behindId);
     if (waiting.length === 0) return "idle";
     const restMs = committedMs + commitIntervalMs - env.monoMs();
-    if (restMs > 0 && !isLarge(waiting)) return rest(restMs);
+    if (restMs > 0 && !isLarge(sizeOfEntries(waiting), most)) return rest(restMs);
     const ready = decoded(await intact(waiting));
     if (ready.length === 0) return "forwarding";
     const bodies = new Map(ready.map(({ entry, body }) => [entry.id, body]));
@@ -148,7 +147,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     });
     if (outcomes.length > 0) {
       committedMs = env.monoMs();
-      await queue.commit(outcomes, changed);
+      await commit(entries, outcomes, changed);
       totals.committed(outcomes, env.monoMs());
     }
     // A crash before the settling doubles nothing: the next plan is filtered by what the queue has by then.
@@ -161,6 +160,20 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     trouble = null;
     await forgetOld();
     return "forwarding";
+  }
+
+  async function commit(
+    entries: readonly JournalEntry[],
+    outcomes: readonly Outcome[],
+    changed: readonly LanePosition[],
+  ): Promise<void> {
+    let landed = false;
+    try {
+      await queue.commit(outcomes, changed);
+      landed = true;
+    } finally {
+      most = nextCommitSize(most, sizeOfEntries(entries), env.monoMs() - committedMs, landed);
+    }
   }
 
   async function forgetOld(): Promise<void> {
@@ -249,14 +262,4 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       await running;
     },
   };
-}
-
-/** Enough for a commit that is worth its cost. */
-function isLarge(entries: readonly JournalEntry[]): boolean {
-  let [readings, bytes] = [0, 0];
-  for (const { block } of entries) {
-    readings += block.count;
-    bytes += block.bytes.length;
-  }
-  return readings > commitReadingsMax / 2 || bytes > commitBytesMax / 2;
 }
