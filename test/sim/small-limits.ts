@@ -17,6 +17,6 @@ export const smallLimits: readonly Patch[] = [
   { file: "agent/store/store.ts", find: "reserveBytes = 256 * 1024;", replace: "reserveBytes = 32 * 1024;" },
   { file: "agent/store/store.ts", find: "evictStepBytes = 128 * 1024;", replace: "evictStepBytes = 4 * 1024;" },
   { file: "agent/store/housekeeping.ts", find: "pauseMs = 1_000;", replace: "pauseMs = 3_600_000;" },
-  { file: "gateway/forwarder/forwarder.ts", find: "commitReadingsMax = 50_000;", replace: "commitReadingsMax = 60;" },
+  { file: "gateway/forwarder/commit-size.ts", find: "readings: 50_000 };", replace: "readings: 60 };" },
   { file: "agent/uplink/uplink.ts", find: "tickMs = 1_000;", replace: "tickMs = 60_000;" },
 ];
