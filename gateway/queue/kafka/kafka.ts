@@ -11,6 +11,7 @@ import type { LanePosition, Outcome, Queue } from "../queue.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { openDeadLetters } from "./dead-letters.ts";
 import { identify } from "./identity.ts";
+import { openMirror } from "./mirror/mirror.ts";
 import { patiently } from "./patience.ts";
 import type { RecordFormat } from "./records/format.ts";
 import type { QueueRecord } from "./records/position-records.ts";
@@ -42,6 +43,8 @@ export interface KafkaQueueOptions {
    * names in the data and from these positions, which the journal remembers.
    */
   readonly rebuild?: readonly LanePosition[];
+  /** The standby that MirrorMaker copies this cluster to: nothing is released before it was read there. */
+  readonly mirror?: KafkaCluster | undefined;
   /** Stops the opening, which otherwise waits for the cluster as long as it takes. */
   readonly signal?: AbortSignal;
 }
@@ -146,11 +149,14 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
     await identified.promise;
   }
 
+  const watched = { ...options, shards: shardCount, primaryId: clusterId };
+  const mirror = options.mirror && openMirror({ ...watched, cluster: options.mirror });
   for (let shard = 0; shard < shardCount; shard++) {
     const queue = shard === 0 ? queueOf : afterIdentification;
     const released = options.rebuild?.filter(({ lane }) => shardOf(lane.agent) === shard);
     const onDeadLetters = (count: number): void => void (letters += count);
-    const one = openShard({ ...options, shard, owner, queue, released, onDeadLetters, onProgress });
+    const own = { shard, owner, queue, released, clusterId, mirror: mirror?.shard(shard) };
+    const one = openShard({ ...options, ...own, onDeadLetters, onProgress });
     shards.push(one);
   }
   try {
@@ -160,6 +166,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
   } catch (error) {
     opening.abort();
     identified.reject(closedFault());
+    mirror?.close();
     await Promise.all(shards.map((shard) => shard.close(closeGraceMs)));
     throw error;
   }
@@ -187,6 +194,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
     closed = true;
     // Whoever waits for a release must hear of it.
     for (const listener of listeners) listener();
+    mirror?.close();
     return (closing ??= Promise.all(shards.map((shard) => shard.close(closeGraceMs))).then(() => undefined));
   }
   // The stop of the process reaches the queue last, and a commit that no broker answers would hold up all before it.

@@ -65,8 +65,8 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   twobases: [
     {
       file: `${folder}/shard/scan.ts`,
-      find: "bases.previous[place.partition]",
-      replace: "bases.newest[place.partition]",
+      find: "bases?.previous[place.partition]",
+      replace: "bases?.newest[place.partition]",
     },
   ],
   // Losses and dead letters are data too.
@@ -105,8 +105,8 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   lanerecords: [
     {
       file: `${folder}/shard/release.ts`,
-      find: "return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT",
-      replace: "return [...checkpoint.lanes].every(([key, { t }]) => t >= 0 || t <= baseT",
+      find: "return [...checkpoint.lanes].every(([key, { t }]) => t <= settledT",
+      replace: "return [...checkpoint.lanes].every(([key, { t }]) => t >= 0 || t <= settledT",
     },
   ],
   // A checkpoint waits until all that it is to release is decided.

@@ -43,6 +43,16 @@ export interface ShardRecord {
   readonly baseT: number;
   /** By topic: data, losses and dead letters alike. */
   readonly bases: Readonly<Record<string, TopicBases>>;
+  /** The same on the standby that a mirror keeps, as far as it was read; empty where there is none. */
+  readonly mirror: Readonly<Record<string, TopicBases>>;
+  /** The cluster it was written to, and how often the queue had been moved to another one by then. */
+  readonly clusterId: string;
+  readonly moves: number;
+}
+
+/** The bases of a topic: those of its copy, where the queue was moved to its standby. */
+export function basesOn({ bases, mirror }: ShardRecord, topic: string, topicId: string): TopicBases | undefined {
+  return [bases[topic], mirror[topic]].find((known) => known?.topicId === topicId);
 }
 
 export interface LaneRecord {
@@ -176,7 +186,19 @@ function toQueue(content: Record<string, unknown>): QueueRecord {
   return { ...ids, namespace: textOf(namespace), shards: countOf(shards) };
 }
 
-function toShard({ owner, t, baseT, bases }: Record<string, unknown>): ShardRecord {
+function toShard({ owner, t, baseT, bases, mirror, clusterId, moves }: Record<string, unknown>): ShardRecord {
+  return {
+    owner: textOf(owner),
+    t: countOf(t),
+    baseT: countOf(baseT),
+    bases: toBases(bases),
+    mirror: toBases(mirror ?? {}),
+    clusterId: textOf(clusterId ?? ""),
+    moves: countOf(moves ?? 0),
+  };
+}
+
+function toBases(bases: unknown): Record<string, TopicBases> {
   const read: Record<string, TopicBases> = {};
   for (const [topic, found] of Object.entries(objectOf(bases))) {
     const { topicId, newest, previous } = objectOf(found);
@@ -186,7 +208,7 @@ function toShard({ owner, t, baseT, bases }: Record<string, unknown>): ShardReco
       previous: listOf(previous).map(countOf),
     };
   }
-  return { owner: textOf(owner), t: countOf(t), baseT: countOf(baseT), bases: read };
+  return read;
 }
 
 function toReplay(id: string, { t, atMs, ranges, base }: Record<string, unknown>): ReplayRecord {

@@ -3,6 +3,7 @@
  * (I5). Called now and then; between two calls nothing waits.
  */
 import type { Place } from "../cluster.ts";
+import { basesFrom } from "../mirror/shard-mirror.ts";
 import type { ReplayRecord, TopicBases } from "../records/position-records.ts";
 import { lostRecords } from "./lost-tail.ts";
 import { type Checkpoint, takeCheckpoint, verifyCheckpoint } from "./release.ts";
@@ -28,9 +29,13 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
   let checkpoint: Checkpoint | undefined;
   /** Since when no checkpoint can be taken. */
   let undecidedMs: number | undefined;
+  /** What stands here for good and waits for the mirror: the oldest such checkpoint, and the newest. */
+  let settled: readonly Checkpoint[] = [];
+  /** The latest transaction that stands for good. */
+  let settledT = term.record.baseT;
 
   function isDue(): boolean {
-    return term.releasedT < term.record.t || env.monoMs() - term.basedMs > idleBaseMs;
+    return settledT < term.record.t || env.monoMs() - term.basedMs > idleBaseMs;
   }
 
   async function note(): Promise<void> {
@@ -39,13 +44,34 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     const { positionsFrom, entries, lanes } = term;
     const replays = [...term.replays.values()].filter((replay) => replay.t > term.record.baseT);
     const floors = [...term.floors.keys()];
-    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors };
+    const reached = site.mirror?.reached();
+    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors, reached };
     checkpoint = await takeCheckpoint(site, term.topics, ends, state);
     undecidedMs = checkpoint === undefined ? (undecidedMs ?? env.monoMs()) : undefined;
     if (undecidedMs !== undefined && env.monoMs() > undecidedMs + undecidedMaxMs) throw lostRecords(site, "restart");
   }
 
-  async function release({ t, anchors, positions, lanes, replays }: Checkpoint): Promise<void> {
+  function settle(checkpoint: Checkpoint): void {
+    const { t, positions } = checkpoint;
+    settled = [...settled.slice(0, 1), checkpoint];
+    settledT = t;
+    term.entries = term.entries.filter((entry) => entry.t > t);
+    term.positionsFrom = positions.end;
+  }
+
+  const isReleasable = (checkpoint: Checkpoint): boolean => site.mirror?.holds(checkpoint) ?? true;
+
+  /** @returns true where something was released */
+  async function releaseOldest(): Promise<boolean> {
+    const [oldest] = settled;
+    if (oldest === undefined || !isReleasable(oldest)) return false;
+    settled = settled.slice(1);
+    await release(oldest);
+    return true;
+  }
+
+  async function release(checkpoint: Checkpoint): Promise<void> {
+    const { t, anchors, lanes, replays, reached } = checkpoint;
     const bases: Record<string, TopicBases> = {};
     for (const { topic, topicId, end } of anchors) {
       const previous = term.record.bases[topic]?.newest ?? [];
@@ -54,9 +80,8 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     }
     const doomed = forgottenBefore(term.record.baseT);
     const isIdle = term.record.t === t;
-    term.record = { ...term.record, baseT: t, bases };
-    term.entries = term.entries.filter((entry) => entry.t > t);
-    term.positionsFrom = positions.end;
+    const mirror = reached === undefined ? term.record.mirror : basesFrom(term.record.mirror, reached);
+    term.record = { ...term.record, baseT: t, bases, mirror };
     term.basedMs = env.monoMs();
     for (const [key, entry] of term.lanes) {
       const base = lanes.get(key)?.ranges ?? [];
@@ -66,11 +91,12 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       term.replays.set(id, { ...(term.replays.get(id) as ReplayRecord), base: ranges });
     }
     term.releasedT = t;
+    site.mirror?.release(checkpoint, doomed);
     if (!isIdle && doomed.length === 0) return;
     // An idle shard's base is written alone; such a transaction needs no release of its own.
     await write(site, term, { others: doomed.map((key) => ({ kind: "deleted", key })) });
     for (const key of doomed) term.lanes.delete(key);
-    if (isIdle) term.releasedT = term.record.t;
+    if (isIdle) settledT = term.releasedT = term.record.t;
   }
 
   /** Lanes that were forgotten before the older base: no scan can meet their readings any more. */
@@ -80,20 +106,30 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
 
   return {
     async keep(inTurn) {
+      let isReleased = false;
+      const releaseNext = async (): Promise<void> => {
+        isReleased = await releaseOldest();
+      };
+      if (settled[0] !== undefined && isReleasable(settled[0])) {
+        await inTurn(releaseNext);
+        return isReleased;
+      }
       if (checkpoint === undefined) {
         if (isDue()) await inTurn(note);
         return false;
       }
       if (env.monoMs() < checkpoint.takenMs + settleMs) return false;
-      const settled = checkpoint;
-      const verdict = await verifyCheckpoint(site, settled, term.entries, term.record.baseT);
-      if (verdict === "undecided" && env.monoMs() < settled.takenMs + settleMs + undecidedMaxMs) return false;
+      const looked = checkpoint;
+      const verdict = await verifyCheckpoint(site, looked, term.entries, settledT);
+      if (verdict === "undecided" && env.monoMs() < looked.takenMs + settleMs + undecidedMaxMs) return false;
       await inTurn(async () => {
         checkpoint = undefined;
         if (verdict === "lost" || verdict === "undecided") throw lostRecords(site, "restart");
-        if (verdict === "stands") await release(settled);
+        if (verdict !== "stands") return;
+        settle(looked);
+        await releaseNext();
       });
-      return verdict === "stands";
+      return isReleased;
     },
   };
 }

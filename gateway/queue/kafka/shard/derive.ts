@@ -5,6 +5,7 @@
  */
 import type { Ranges } from "../../../../shared/ranges.ts";
 import type { Floor } from "../../queue.ts";
+import { followed } from "../mirror/moves.ts";
 import {
   floorText,
   type LaneRecord,
@@ -27,7 +28,11 @@ export interface Folded {
   readonly replays: Map<string, ReplayRecord>;
 }
 
-export const emptyShard: ShardRecord = { owner: "", t: 0, baseT: 0, bases: {} };
+export const emptyShard: ShardRecord = {
+  ...{ owner: "", t: 0, baseT: 0, clusterId: "", moves: 0 },
+  bases: {},
+  mirror: {},
+};
 
 export function foldPositions() {
   const maps = { lanes: new Map(), floors: new Map(), replays: new Map() };
@@ -36,7 +41,7 @@ export function foldPositions() {
     folded,
     take(record: PositionRecord): void {
       if (record.kind === "queue") folded.queue = record.queue;
-      else if (record.kind === "shard") folded.shard = record.shard;
+      else if (record.kind === "shard") folded.shard = followed(folded.shard, record.shard);
       else if (record.kind === "floor") folded.floors.set(floorText(record.floor), record.floor);
       else if (record.kind === "replay") folded.replays.set(record.replay.id, record.replay);
       else if (record.kind === "lane") folded.lanes.set(laneText(record.entry.lane), record.entry);

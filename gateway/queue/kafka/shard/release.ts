@@ -4,6 +4,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "../cluster.ts";
+import type { Reached } from "../mirror/shard-mirror.ts";
 import {
   decodePosition,
   floorText,
@@ -36,6 +37,8 @@ export interface Checkpoint {
   readonly replays: readonly ReplayRecord[];
   /** The keys of the floors. */
   readonly floors: readonly string[];
+  /** Where what is written from here on will stand on the standby, or before; absent where no mirror keeps one. */
+  readonly reached?: Reached | undefined;
 }
 
 /**
@@ -57,9 +60,10 @@ export async function takeCheckpoint(
   { cluster, positions }: Site,
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
-  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays" | "floors"> & Pick<Term, "positionsFrom" | "entries">,
+  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays" | "floors" | "reached"> &
+    Pick<Term, "positionsFrom" | "entries">,
 ): Promise<Checkpoint | undefined> {
-  const { takenMs, t, positionsFrom, entries, lanes, replays, floors } = state;
+  const { takenMs, t, positionsFrom, entries, lanes, replays, floors, reached } = state;
   const own = await cluster.watermarks(positions);
   if (own.stable < own.high) return undefined;
   const latest = new Map<string, number>();
@@ -87,6 +91,7 @@ export async function takeCheckpoint(
     lanes: new Map(lanes),
     replays,
     floors,
+    reached,
   };
 }
 
@@ -106,13 +111,13 @@ async function lastVisible(cluster: KafkaCluster, place: Place, from: number, st
 /**
  * Looks whether everything of a checkpoint stands where it stood.
  * @param entries of all transactions that are not released; those behind the checkpoint are not looked at
- * @param baseT the latest transaction that is released
+ * @param settledT the latest transaction that is known to stand for good
  */
 export async function verifyCheckpoint(
   site: Site,
   checkpoint: Checkpoint,
   entries: readonly Entry[],
-  baseT: number,
+  settledT: number,
 ): Promise<Verdict> {
   const topics = await site.cluster.topics();
   for (const anchor of checkpoint.anchors) {
@@ -123,7 +128,7 @@ export async function verifyCheckpoint(
     const verdict = await stands(site, anchor, own);
     if (verdict !== "stands") return verdict;
   }
-  if (!(await positionsStand(site, checkpoint, baseT))) return "lost";
+  if (!(await positionsStand(site, checkpoint, settledT))) return "lost";
   // Last, so that whatever was read was read from the leader of the checkpoint.
   const own = await site.cluster.watermarks(site.positions);
   if (own.leaderEpoch !== checkpoint.positions.leaderEpoch) return "moved";
@@ -169,9 +174,10 @@ export function isOwn({ format, namespace, shard }: Site, record: StoredRecord, 
  * the first offset, and must meet what is written once as well: the queue's own record, which a power cut had taken while
  * all that came after it stood (found by the simulation), and the floors.
  */
-async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number): Promise<boolean> {
+async function positionsStand(site: Site, checkpoint: Checkpoint, settledT: number): Promise<boolean> {
   const newest = new Map<string, number>();
   const once = new Set<string>();
+  let latestT = checkpoint.t;
   const { from, end } = checkpoint.positions;
   const { stable } = await site.cluster.watermarks(site.positions);
   // It was decided up to there when the checkpoint was taken.
@@ -180,13 +186,16 @@ async function positionsStand(site: Site, checkpoint: Checkpoint, baseT: number)
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
     if (position.kind === "queue") once.add(queueText);
+    if (position.kind === "shard") latestT = position.shard.t;
     if (position.kind === "floor") once.add(floorText(position.floor));
     if (position.kind === "replay") newest.set(replayText(position.replay.id), position.replay.t);
   });
+  // A mirror that was started again copies older records behind the shard's own.
+  if (latestT < checkpoint.t) return false;
   const wanted = [...checkpoint.floors, ...(site.shard === 0 ? [queueText] : [])];
   if (from === 0 && wanted.some((key) => !once.has(key))) return false;
-  if (checkpoint.replays.some(({ id, t }) => (newest.get(replayText(id)) ?? 0) < t)) return false;
-  return [...checkpoint.lanes].every(([key, { t }]) => t <= baseT || (newest.get(key) ?? 0) >= t);
+  if (checkpoint.replays.some(({ id, t }) => t > settledT && (newest.get(replayText(id)) ?? 0) < t)) return false;
+  return [...checkpoint.lanes].every(([key, { t }]) => t <= settledT || (newest.get(key) ?? 0) >= t);
 }
 
 function printOf({ timestampMs, key, value, headers }: StoredRecord): number {

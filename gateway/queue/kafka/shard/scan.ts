@@ -4,7 +4,8 @@
  */
 import { Fault } from "../../../../shared/errors.ts";
 import type { Place, TopicInfo, TransactionalProducer, Watermarks } from "../cluster.ts";
-import { decodePosition } from "../records/position-records.ts";
+import { movedTo } from "../mirror/moves.ts";
+import { basesOn, decodePosition } from "../records/position-records.ts";
 import { type Derived, derivePositions, type Folded, foldPositions } from "./derive.ts";
 import { gatherNames } from "./found-names.ts";
 import type { Site } from "./term.ts";
@@ -66,11 +67,10 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
   let t = shard.t;
   for (const [at, place] of places.entries()) {
     const { low, high } = data[at] as Watermarks;
-    const bases = shard.bases[place.topic];
-    const isSame = bases !== undefined && bases.topicId === topics.get(place.topic)?.id;
-    const from = isSame ? (bases.previous[place.partition] ?? 0) : 0;
-    const newest = isSame ? (bases.newest[place.partition] ?? 0) : 0;
-    if (isSame && low > from) passed.push(place);
+    const bases = basesOn(shard, place.topic, topics.get(place.topic)?.id ?? "");
+    const from = bases?.previous[place.partition] ?? 0;
+    const newest = bases?.newest[place.partition] ?? 0;
+    if (bases !== undefined && low > from) passed.push(place);
     const lastOf = new Map<number, number>();
     await cluster.read(place, Math.max(from, low), high, ({ headers, offset }) => {
       const name = format.nameOf(headers);
@@ -86,7 +86,9 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
   const leaderEpochs = new Map(
     places.map(({ topic, partition }, at) => [`${topic}/${partition}`, (data[at] as Watermarks).leaderEpoch]),
   );
-  const derived = derivePositions(folded, { found, released }, passed.length === 0);
+  // Copied positions may be ahead of the copied data: what of them cannot be verified is not believed either.
+  const isCopy = movedTo(site.clusterId, shard).moves > shard.moves;
+  const derived = derivePositions(folded, { found, released }, passed.length === 0 || isCopy);
   const doubled = found.doubled();
   return { folded, derived, topics, t, entries, aborted, leaderEpochs, epochs: epochsOf(marks), passed, doubled };
 }

@@ -9,11 +9,13 @@ import type { Letter, LetterState } from "../../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../../queue.ts";
 import { takeTurns } from "../../turns.ts";
 import { ClusterError, type Place } from "../cluster.ts";
+import { followed } from "../mirror/moves.ts";
 import { decodePosition, floorText, type LaneRecord, laneText, type ShardRecord } from "../records/position-records.ts";
 import { closedFault, staleFault, takenFault, unreleasedFault } from "../refusals.ts";
 import type { RoomKeeper } from "../room.ts";
 import { troubleFault } from "../trouble.ts";
 import { type BaseKeeper, keepBase } from "./base-keeper.ts";
+import { emptyShard } from "./derive.ts";
 import { planReplay, stateOfReplay } from "./replay.ts";
 import { beginTerm, type Site, type Term, write } from "./term.ts";
 
@@ -138,10 +140,10 @@ export function openShard(options: ShardOptions): Shard {
   async function refuseWhenTaken(): Promise<void> {
     if (latest === undefined) return;
     const { low, end } = await decided();
-    let newest = latest.record;
+    let newest = emptyShard;
     await cluster.read(site.positions, low, end, (record) => {
       const position = decodePosition(record);
-      if (position.kind === "shard") newest = position.shard;
+      if (position.kind === "shard") newest = followed(newest, position.shard);
     });
     checkOwner(newest);
   }

@@ -8,8 +8,11 @@ import type { Env } from "../../../../shared/env.ts";
 import { union } from "../../../../shared/ranges.ts";
 import type { Floor, LanePosition, Outcome } from "../../queue.ts";
 import type { KafkaCluster, KafkaRecord, Place, TopicInfo, TransactionalProducer } from "../cluster.ts";
+import { movedTo } from "../mirror/moves.ts";
+import type { ShardMirror } from "../mirror/shard-mirror.ts";
 import type { RecordFormat } from "../records/format.ts";
 import {
+  basesOn,
   encodePosition,
   type LaneRecord,
   laneText,
@@ -32,6 +35,9 @@ export interface Site {
   readonly format: RecordFormat;
   readonly namespace: string;
   readonly shard: number;
+  readonly clusterId: string;
+  /** Absent where no mirror keeps a standby. */
+  readonly mirror?: ShardMirror | undefined;
   /** The shard's own partition of the positions topic. */
   readonly positions: Place;
   readonly transactionalId: string;
@@ -96,7 +102,12 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   const term: Term = {
     topics: new Map(topics),
     producer,
-    record: { ...folded.shard, t: scan.t, bases: basesOf(folded.shard, topics) },
+    record: {
+      ...folded.shard,
+      ...movedTo(site.clusterId, folded.shard),
+      t: scan.t,
+      bases: basesOf(folded.shard, topics),
+    },
     lanes: derived.lanes,
     floors: folded.floors,
     replays: derived.replays,
@@ -114,6 +125,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     replays: [...derived.dirtyReplays].map((id) => derived.replays.get(id) as ReplayRecord),
     others: queue === undefined ? [] : [{ kind: "queue", queue }],
   });
+  site.mirror?.begin(term.record, term.lanes, term.replays.values());
   return term;
 }
 
@@ -205,9 +217,8 @@ async function makeTopics(site: Site, term: Term, topics: Iterable<string>): Pro
 function basesOf(record: ShardRecord, topics: ReadonlyMap<string, TopicInfo>): Record<string, TopicBases> {
   const bases: Record<string, TopicBases> = {};
   for (const [topic, { id, partitions }] of topics) {
-    const known = record.bases[topic];
     const zeros = Array.from({ length: partitions }, () => 0);
-    bases[topic] = known?.topicId === id ? known : { topicId: id, newest: zeros, previous: zeros };
+    bases[topic] = basesOn(record, topic, id) ?? { topicId: id, newest: zeros, previous: zeros };
   }
   return bases;
 }

@@ -1,0 +1,87 @@
+/**
+ * A real MirrorMaker 2 that copies one cluster's topics to another, set up as docs/integrate/kafka-mirror.md says; it can be
+ * killed without warning and started again.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Brokers } from "../../demo/kafka/brokers.ts";
+import { javaArgs } from "../../demo/kafka/java.ts";
+import { freePorts } from "../../demo/ports.ts";
+
+export interface MirrorMaker {
+  start(): void;
+  /** Ends it and waits until it is gone; SIGTERM lets it commit what it has copied. */
+  end(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
+  log(): string;
+}
+
+/**
+ * Sets it up, and starts nothing.
+ * @param topics a regular expression of the topics to copy
+ */
+export async function layMirrorMaker(
+  folder: string,
+  from: Brokers,
+  to: Brokers,
+  topics: string,
+): Promise<MirrorMaker> {
+  const [port] = await freePorts(1);
+  const configFile = join(folder, "mirror-maker.properties");
+  const logFile = join(folder, "mirror-maker.log");
+  const settings = { ...documented(), ...quick, ...connections(from, to), "A->B.topics": topics };
+  const lines = Object.entries({ ...settings, listeners: `http://127.0.0.1:${port}` });
+  writeFileSync(configFile, lines.map(([name, value]) => `${name}=${value}\n`).join(""));
+  let child: ChildProcess | undefined;
+
+  return {
+    start() {
+      const log = openSync(logFile, "a");
+      const args = javaArgs("org.apache.kafka.connect.mirror.MirrorMaker", [configFile], 256);
+      child = spawn("java", args, { stdio: ["ignore", log, log] });
+      closeSync(log);
+    },
+    async end(signal) {
+      const ended = child;
+      child = undefined;
+      if (ended === undefined || ended.exitCode !== null || ended.signalCode !== null) return;
+      const gone = new Promise((resolve) => ended.once("exit", resolve));
+      ended.kill(signal);
+      await gone;
+    },
+    log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
+  };
+}
+
+function connections(from: Brokers, to: Brokers): Record<string, string> {
+  return { "A.bootstrap.servers": from.bootstrap, "B.bootstrap.servers": to.bootstrap };
+}
+
+/** One broker each, and a test that does not wait for what a site would not notice. */
+const quick: Readonly<Record<string, string>> = {
+  "replication.factor": "1",
+  "offset-syncs.topic.replication.factor": "1",
+  "A.offset.storage.replication.factor": "1",
+  "A.status.storage.replication.factor": "1",
+  "A.config.storage.replication.factor": "1",
+  "B.offset.storage.replication.factor": "1",
+  "B.status.storage.replication.factor": "1",
+  "B.config.storage.replication.factor": "1",
+  "refresh.topics.interval.seconds": "2",
+};
+
+/** The properties file of the page, so that what is documented is what is tried. */
+function documented(): Record<string, string> {
+  return {
+    "clusters": "A,B",
+    "A->B.enabled": "true",
+    "B->A.enabled": "false",
+    "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
+    "A.consumer.isolation.level": "read_committed",
+    "B.exactly.once.source.support": "enabled",
+    "dedicated.mode.enable.internal.rest": "true",
+    "sync.topic.acls.enabled": "false",
+    "emit.heartbeats.enabled": "false",
+    "emit.checkpoints.enabled": "false",
+  };
+}
