@@ -63,11 +63,11 @@ export interface FakeCluster {
   recreate(topic: string): void;
   deleteBefore(place: Place, offset: number): void;
   /** Writes a record without a transaction, as another program does. */
-  write(place: Place, record: Pick<StoredRecord, "key" | "value">): void;
+  write(place: Place, record: Pick<StoredRecord, "key" | "value"> & Partial<StoredRecord>): void;
 }
 
 export function fakeCluster(options: FakeClusterOptions): FakeCluster {
-  const { nowMs, tell = () => {} } = options;
+  const { nowMs, tell = () => {}, clusterId = () => "fake-cluster" } = options;
   const pause = options.pause ?? (() => Promise.resolve());
   const logs = new Map<string, Log>();
   const topics = new Map<string, TopicInfo>();
@@ -76,7 +76,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
   let isAway = false;
 
   function make(topic: string, partitions: number): void {
-    topics.set(topic, { id: `topic-${++made}`, partitions });
+    topics.set(topic, { id: `${clusterId()}-topic-${++made}`, partitions });
     for (let partition = 0; partition < partitions; partition++) {
       logs.set(`${topic}/${partition}`, newLog());
     }
@@ -197,7 +197,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     }
 
     return {
-      clusterId: () => answer(options.clusterId ?? (() => "fake-cluster")),
+      clusterId: () => answer(clusterId),
       topics: () => answer(() => new Map(topics)),
       watermarks: (place) =>
         answer(() => {
@@ -265,10 +265,10 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
       log.items.splice(0, offset - log.low);
       log.low = offset;
     },
-    write(place, { key, value }) {
+    write(place, record) {
       const log = logOf(place);
-      const record = { ...place, key, value, headers: [], timestampMs: nowMs(), offset: endOf(log) };
-      append(log, nowMs(), { kind: "record", pid: "", record });
+      const written = { headers: [], timestampMs: nowMs(), ...record, ...place, offset: endOf(log) };
+      append(log, nowMs(), { kind: "record", pid: "", record: written });
     },
   };
 }
