@@ -15,7 +15,7 @@ import {
   type TransactionalProducer,
   type TransactionState,
 } from "../../gateway/queue/kafka/cluster.ts";
-import { append, cutEnd, endOf, endOfEpoch, type Log, newLog, readCommitted, stableOf } from "./kafka-log.ts";
+import { append, cutEnd, endOf, endOfEpoch, type Log, newLog, openFrom, readCommitted, stableOf } from "./kafka-log.ts";
 
 interface Coordinated {
   epoch: number;
@@ -210,6 +210,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
           return new Map(there.map((name) => [name, ledTopic(name)]));
         }),
       endOfEpoch: (place, leaderEpoch) => answer(() => endOfEpoch(logOf(place), leaderEpoch)),
+      openFrom: (place, id) => answer(() => openFrom(logOf(place), id)),
       transactionState: (id) =>
         answer((): TransactionState => {
           const { state } = coordinated(id);

@@ -58,6 +58,13 @@ export function stableOf(log: Log): number {
   return undecided < 0 ? endOf(log) : log.low + undecided;
 }
 
+/** The first record of a producer that is undecided; null where there is none. */
+export function openFrom(log: Log, pid: string): number | null {
+  const fates = fatesOf(log);
+  const first = log.items.findIndex(({ entry }, at) => fates[at] === undefined && entry.pid === pid);
+  return first < 0 ? null : log.low + first;
+}
+
 export function readCommitted(log: Log, from: number, end: number): StoredRecord[] {
   const fates = fatesOf(log);
   return log.items.flatMap(({ entry }, at) => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import { until } from "../../demo/waiting.ts";
+import type { TransactionalProducer } from "../../gateway/queue/kafka/cluster.ts";
 import { clusterMissing, connect, decidedEnd, recordAt, untilSettled } from "./cluster-under-test.ts";
 import { cutEnd } from "./cut-end.ts";
 
@@ -62,6 +63,35 @@ void describe("one broker", { skip: missing }, () => {
     await other.send(Array.from({ length: 30 }, (_, at) => recordAt(cut, `other ${at}`)));
     assert.equal(await cluster.endOfEpoch(cut, seenEpochs[1] as number), after.high);
     await other.abort();
+  });
+
+  void it("tells whose record is undecided, also after the marker that decided it was lost", async (t) => {
+    const place = { topic: "marked", partition: 0 };
+    await brokers.createTopic(place.topic);
+    const cluster = await connect(t, brokers.bootstrap);
+    const [one, other] = ["one", "other"].map((id) => cluster.producer(id)) as [
+      TransactionalProducer,
+      TransactionalProducer,
+    ];
+    t.after(() => Promise.all([one.close(), other.close()]));
+    await other.init();
+    await other.send([recordAt(place, "1")]);
+    assert.deepEqual(await Promise.all(["one", "other"].map((id) => cluster.openFrom(place, id))), [null, 0]);
+    await other.commit();
+    await one.init();
+    await one.send([recordAt(place, "2"), recordAt(place, "3")]);
+    assert.deepEqual(await Promise.all(["one", "other"].map((id) => cluster.openFrom(place, id))), [2, null]);
+    await one.commit();
+    assert.equal(await decidedEnd(cluster, place), 5);
+    assert.equal(await cluster.openFrom(place, "one"), null);
+    await brokers.kill(1);
+    // Of the marker a byte is missing, so the broker drops it.
+    cutEnd(brokers.dataFolder(1), { partition: `${place.topic}-0`, part: 0.0001 });
+    await brokers.start(1);
+    const { stable, high } = await until("the broker leads again", () => cluster.watermarks(place));
+    assert.deepEqual([stable, high], [2, 4]);
+    assert.equal(await cluster.openFrom(place, "one"), 2);
+    assert.equal(await cluster.transactionState("one"), "committed");
   });
 });
 

@@ -104,6 +104,8 @@ export interface KafkaCluster {
    * of them has acknowledged behind it is lost.
    */
   endOfEpoch(place: Place, leaderEpoch: number): Promise<number>;
+  /** Where the first record of an id's producer stands that no marker has decided; null where there is none. */
+  openFrom(place: Place, transactionalId: string): Promise<number | null>;
   transactionState(transactionalId: string): Promise<TransactionState>;
   producer(transactionalId: string): TransactionalProducer;
   /**

@@ -111,7 +111,7 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
   ],
   // A checkpoint waits until all that it is to release is decided.
   decidedentries: [
-    { file: `${folder}/shard/release.ts`, find: "?? -1) >= stable) return", replace: "?? -1) < -1) return" },
+    { file: `${folder}/shard/release.ts`, find: "if (newest >= stable) return", replace: "if (newest < -1) return" },
   ],
   // The settle time begins again when a leader has changed.
   leaders: [

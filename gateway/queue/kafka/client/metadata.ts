@@ -2,13 +2,13 @@
  * What a cluster knows of its topics, partitions and transactions. librdkafka's binding tells neither leader epochs nor
  * the states of transactions, so the requests of the second client are used.
  */
-import type { Connection, metadataV12 as metadata } from "@platformatic/kafka";
+import type { Connection, metadataV12 as metadata, describeTransactionsV0 as transactions } from "@platformatic/kafka";
 import { ClusterError, type KafkaCluster, type LedTopic, type Place, type TransactionState } from "../cluster.ts";
 import { type ConnectionsOptions, openConnections, refuseErrors, withErrors } from "./connections.ts";
 
 export type Metadata = Pick<
   KafkaCluster,
-  "clusterId" | "topics" | "watermarks" | "leaders" | "endOfEpoch" | "transactionState" | "close"
+  "clusterId" | "topics" | "watermarks" | "leaders" | "endOfEpoch" | "openFrom" | "transactionState" | "close"
 >;
 
 /** Times with a meaning of their own in a request for offsets. */
@@ -32,8 +32,9 @@ const states: Readonly<Record<string, TransactionState>> = {
 
 export async function openMetadata(options: ConnectionsOptions): Promise<Metadata> {
   const { ask, anyBroker, to, describe, close } = await openConnections(options);
-  const { describeTransactionsV0, findCoordinatorV4, listOffsetsV7, metadataV12, offsetForLeaderEpochV4 } =
-    await import("@platformatic/kafka");
+  const client = await import("@platformatic/kafka");
+  const { describeProducersV0, describeTransactionsV0, findCoordinatorV4, listOffsetsV7, offsetForLeaderEpochV4 } =
+    client;
 
   /** The partition's leader and its epoch. */
   async function leaderOf({ topic, partition }: Place): Promise<{ connection: Connection; leaderEpoch: number }> {
@@ -45,6 +46,21 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
     const leader = all.find(({ nodeId }) => nodeId === described.leaderId);
     if (leader === undefined) throw new ClusterError("away", "the partition has no leader now");
     return { connection: await to(leader), leaderEpoch: described.leaderEpoch };
+  }
+
+  /** What its coordinator knows of a transactional id; undefined where that is nothing. */
+  async function transactionOf(
+    id: string,
+  ): Promise<transactions.DescribeTransactionsResponseTransactionState | undefined> {
+    const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [id]);
+    const [coordinator] = found.coordinators;
+    if (coordinator === undefined) throw new ClusterError("away", "nobody coordinates the transaction now");
+    const answer = await withErrors(describeTransactionsV0.api.async(await to(coordinator), [id]));
+    const [transaction] = answer.transactionStates;
+    const code = transaction?.errorCode ?? unknownTransactionalId;
+    if (code === unknownTransactionalId) return undefined;
+    refuseErrors(code);
+    return transaction;
   }
 
   return {
@@ -83,7 +99,9 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
         // Another broker may not have heard of a new leader yet, while a producer has already written to that one.
         const others = first.brokers.length === 1 ? [] : first.brokers.filter(({ nodeId }) => leading.has(nodeId));
         const answers = await Promise.all(
-          others.map(async (broker) => withErrors(metadataV12.api.async(await to(broker), [...names], false, false))),
+          others.map(async (broker) =>
+            withErrors(client.metadataV12.api.async(await to(broker), [...names], false, false)),
+          ),
         );
         for (const { topics } of answers) takeLed(led, topics);
         return led;
@@ -99,17 +117,21 @@ export async function openMetadata(options: ConnectionsOptions): Promise<Metadat
       };
       return await ask(`ask for the end of an epoch of ${topic}`, question, place);
     },
+    async openFrom(place, transactionalId) {
+      const { topic: name, partition } = place;
+      const question = async () => {
+        const transaction = await transactionOf(transactionalId);
+        const { connection } = await leaderOf(place);
+        const found = await describeProducersV0.api.async(connection, [{ name, partitionIndexes: [partition] }]);
+        const producers = found.topics[0]?.partitions[0]?.activeProducers ?? [];
+        const own = producers.find(({ producerId }) => producerId === transaction?.producerId);
+        return own === undefined || own.currentTxnStartOffset < 0 ? null : Number(own.currentTxnStartOffset);
+      };
+      return await ask(`ask for the producers of ${name}`, question, place);
+    },
     async transactionState(transactionalId) {
       return await ask("ask for the state of a transaction", async () => {
-        const found = await findCoordinatorV4.api.async(await anyBroker(), transactionalKey, [transactionalId]);
-        const [coordinator] = found.coordinators;
-        if (coordinator === undefined) throw new ClusterError("away", "nobody coordinates the transaction now");
-        const connection = await to(coordinator);
-        const answer = await withErrors(describeTransactionsV0.api.async(connection, [transactionalId]));
-        const [transaction] = answer.transactionStates;
-        const code = transaction?.errorCode ?? unknownTransactionalId;
-        if (code === unknownTransactionalId) return "none";
-        refuseErrors(code);
+        const transaction = await transactionOf(transactionalId);
         return states[transaction?.transactionState ?? ""] ?? "none";
       });
     },

@@ -6,11 +6,13 @@ import type { Place } from "../cluster.ts";
 import { basesFrom } from "../mirror/shard-mirror.ts";
 import type { ReplayRecord, TopicBases } from "../records/position-records.ts";
 import { lostRecords } from "./lost-tail.ts";
-import { type Checkpoint, takeCheckpoint, verifyCheckpoint } from "./release.ts";
+import { type Checkpoint, takeCheckpoint, type Undecided, verifyCheckpoint } from "./release.ts";
 import { type Site, type Term, write } from "./term.ts";
 
 /** A base is renewed at least this often, so that retention does not pass the one of an idle shard. */
 const idleBaseMs = 3_600_000;
+/** Markers come within moments, but their partition may have no leader for a while. */
+const markersMaxMs = 10_000;
 /** Foreign transactions end sooner; later only the start's first steps can tell what became of an undecided record. */
 const undecidedMaxMs = 90_000;
 
@@ -27,7 +29,7 @@ export interface BaseKeeper {
 export function keepBase(site: Site, term: Term): BaseKeeper {
   const { env, settleMs } = site;
   let checkpoint: Checkpoint | undefined;
-  /** Since when no checkpoint can be taken. */
+  /** Since when something is undecided that a checkpoint is about. */
   let undecidedMs: number | undefined;
   /** What stands here for good and waits for the mirror: the oldest such checkpoint, and the newest. */
   let settled: readonly Checkpoint[] = [];
@@ -46,9 +48,22 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     const floors = [...term.floors.keys()];
     const reached = site.mirror?.reached();
     const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors, reached };
-    checkpoint = await takeCheckpoint(site, term.topics, ends, state);
-    undecidedMs = checkpoint === undefined ? (undecidedMs ?? env.monoMs()) : undefined;
-    if (undecidedMs !== undefined && env.monoMs() > undecidedMs + undecidedMaxMs) throw lostRecords(site, "restart");
+    const taken = await takeCheckpoint(site, term.topics, ends, state);
+    if (!("undecided" in taken)) checkpoint = taken;
+    if (await isHanging("undecided" in taken ? taken : undefined)) throw lostRecords(site, "restart");
+  }
+
+  /**
+   * Whether something is undecided that nobody will decide. Where a marker of this shard was lost, only its next
+   * transaction in that partition would, and an idle shard has none; others end theirs by themselves.
+   */
+  async function isHanging(found: Undecided | undefined): Promise<boolean> {
+    undecidedMs = found === undefined ? undefined : (undecidedMs ?? env.monoMs());
+    if (found === undefined || undecidedMs === undefined) return false;
+    const waitedMs = env.monoMs() - undecidedMs;
+    if (waitedMs < markersMaxMs || waitedMs > undecidedMaxMs) return waitedMs > undecidedMaxMs;
+    const from = await site.cluster.openFrom(found.undecided, site.transactionalId);
+    return from !== null && from <= found.offset;
   }
 
   function settle(checkpoint: Checkpoint): void {
@@ -121,10 +136,12 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       if (env.monoMs() < checkpoint.takenMs + settleMs) return false;
       const looked = checkpoint;
       const verdict = await verifyCheckpoint(site, looked, term.entries, settledT);
-      if (verdict === "undecided" && env.monoMs() < looked.takenMs + settleMs + undecidedMaxMs) return false;
+      const undecided = typeof verdict === "object" ? verdict : undefined;
+      const isLost = (await isHanging(undecided)) || verdict === "lost";
+      if (undecided !== undefined && !isLost) return false;
       await inTurn(async () => {
         checkpoint = undefined;
-        if (verdict === "lost" || verdict === "undecided") throw lostRecords(site, "restart");
+        if (isLost) throw lostRecords(site, "restart");
         if (verdict !== "stands") return;
         settle(looked);
         await releaseNext();

@@ -41,18 +41,21 @@ export interface Checkpoint {
   readonly reached?: Reached | undefined;
 }
 
-/**
- * `moved`: a partition has a new leader, so the settle time begins again. `lost`: something is gone. `undecided`: an open
- * transaction lies before what is looked for, so it cannot be seen yet.
- */
-export type Verdict = "stands" | "moved" | "lost" | "undecided";
+/** What is looked for at an offset cannot be seen yet, because a transaction at or before it has no marker. */
+export interface Undecided {
+  readonly undecided: Place;
+  readonly offset: number;
+}
+
+/** `moved`: a partition has a new leader, so the settle time begins again. `lost`: something is gone. */
+export type Verdict = "stands" | "moved" | "lost" | Undecided;
 
 /** Reading on is cheaper than many single reads up to about so many records for each. */
 const recordsPerEntry = 64;
 
 /**
  * Notes where everything stands; only between two transactions.
- * @returns undefined where markers of own transactions are still to come, which are written after a commit was answered, or
+ * @returns Undecided where markers of own transactions are still to come, which are written after a commit was answered, or
  * were lost: the next one decides what they did, and must settle first (found by the simulation)
  * @param ends by topic and partition the offset from which on the last visible record is looked for
  */
@@ -62,10 +65,10 @@ export async function takeCheckpoint(
   ends: (place: Place) => number,
   state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays" | "floors" | "reached"> &
     Pick<Term, "positionsFrom" | "entries">,
-): Promise<Checkpoint | undefined> {
+): Promise<Checkpoint | Undecided> {
   const { takenMs, t, positionsFrom, entries, lanes, replays, floors, reached } = state;
   const own = await cluster.watermarks(positions);
-  if (own.stable < own.high) return undefined;
+  if (own.stable < own.high) return { undecided: positions, offset: own.high - 1 };
   const latest = new Map<string, number>();
   for (const { topic, partition, offset } of entries) {
     const key = `${topic}/${partition}`;
@@ -76,7 +79,8 @@ export async function takeCheckpoint(
     for (let partition = 0; partition < partitions; partition++) {
       const place = { topic, partition };
       const { stable, low, leaderEpoch } = await cluster.watermarks(place);
-      if ((latest.get(`${topic}/${partition}`) ?? -1) >= stable) return undefined;
+      const newest = latest.get(`${topic}/${partition}`) ?? -1;
+      if (newest >= stable) return { undecided: place, offset: newest };
       const from = Math.max(ends(place), low);
       const last = await lastVisible(cluster, place, from, stable);
       const end = last === null ? from : last.offset + 1;
@@ -152,7 +156,7 @@ async function stands(site: Site, anchor: Anchor, entries: readonly Entry[]): Pr
   const [first, last] = [offsets[0], offsets.at(-1)];
   if (first === undefined || last === undefined) return "stands";
   if (last >= high) return "lost";
-  if (last >= stable) return "undecided";
+  if (last >= stable) return { undecided: anchor, offset: last };
   const holds = new Set<number>();
   const look = (record: StoredRecord): void => {
     if (wanted.get(record.offset)?.every((hold) => hold(record)) === true) holds.add(record.offset);
