@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { Fault } from "../../shared/errors.ts";
 import { beyond, merged } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
-import type { LaneSpans, Ledger, LedgerState, Side } from "../queue/standby/ledger.ts";
+import { bothSides, type LaneSpans, type Ledger, type LedgerState, type Side } from "../queue/standby/ledger.ts";
 import type { Tables } from "./tables.ts";
 
 /** Made where they are missing, in older files too: an older gateway does not look at them. */
@@ -68,14 +68,19 @@ export function openLedger({ tables, journalId, change, reading }: LedgerOptions
     begin: (state, reserved) =>
       change(() => {
         const { db } = tables();
+        if (stateNow() !== null) return false;
         db.exec("DELETE FROM reserved");
         save(state);
-        for (const side of ["primary", "standby"] as const) {
-          for (const names of reserved[side]) put(db, side, names);
+        for (const side of bothSides) {
+          for (const { lane, spans } of reserved[side]) {
+            put(db, side, { lane, spans: beyond(spans, tables().lanes.find(lane)?.forwarded ?? []) });
+          }
         }
+        return true;
       }),
     move: (era, next) => inEra(era, () => save({ ...next, era: era + 1 })),
-    reserve: (era, side, names) =>
+    reserve: async (era, side, names) =>
+      stateNow()?.active === side &&
       inEra(era, () => {
         for (const { lane, spans } of names) {
           const known = find(tables().db, side, lane);

@@ -35,6 +35,8 @@ export interface Outcome {
       }
     | { readonly kind: "loss"; readonly loss: LossRecord }
     | DeadLetter;
+  /** True where a cluster that cannot be asked any more may have the same: it is marked where it is written. */
+  readonly isDoubted?: boolean;
 }
 
 /** A block that could not be turned into readings, with all that a replay needs to try again. */

@@ -66,6 +66,8 @@ for (const [name, open] of [
     assert.equal(await ledger.reserve(0, "primary", [{ lane, spans: spans([1, 2]) }]), false);
     await ledger.begin(first, { primary: [{ lane, spans: spans([1, 2]) }], standby: [] });
     assert.deepEqual(ledger.state(), first);
+    assert.equal(await ledger.begin({ ...first, era: 7 }, { primary: [], standby: [] }), false);
+    assert.deepEqual(ledger.state(), first);
     assert.deepEqual(plain(ledger.reserved("primary")), [["pump-17", [[1, 2]]]]);
     await ledger.end();
     assert.equal(ledger.state(), null);
@@ -86,13 +88,13 @@ for (const [name, open] of [
 
   test(`${name} ledger gathers what is reserved, apart for each side and lane, and takes back what is freed`, async () => {
     const { ledger } = await open();
-    await ledger.begin(first, { primary: [], standby: [] });
+    await ledger.begin(first, { primary: [], standby: [{ lane, spans: spans([9, 9]) }] });
     await ledger.reserve(1, "primary", [
       { lane, spans: spans([1, 3], [7, 8]) },
       { lane: second, spans: spans([5, 5]) },
     ]);
     await ledger.reserve(1, "primary", [{ lane, spans: spans([2, 5]) }]);
-    await ledger.reserve(1, "standby", [{ lane, spans: spans([9, 9]) }]);
+    assert.equal(await ledger.reserve(1, "standby", [{ lane, spans: spans([1, 1]) }]), false);
     await ledger.free(1, "primary", [{ lane, spans: spans([2, 2], [7, 9]) }]);
     assert.deepEqual(plain(ledger.reserved("primary")), [
       [

@@ -1,6 +1,12 @@
 /** A ledger in memory, fast enough for thousands of histories. */
 import { laneKey } from "../../gateway/queue/lane-key.ts";
-import type { LaneSpans, Ledger, LedgerState, Side } from "../../gateway/queue/standby/ledger.ts";
+import {
+  bothSides,
+  type LaneSpans,
+  type Ledger,
+  type LedgerState,
+  type Side,
+} from "../../gateway/queue/standby/ledger.ts";
 import { beyond, merged, type Span } from "../../shared/ranges.ts";
 
 /** @param forwarded what its journal knows as forwarded */
@@ -26,17 +32,20 @@ export function lightLedger(journalId: () => string, forwarded: (lane: LaneSpans
   return {
     state: stateNow,
     async begin(state, reserved) {
+      if (stateNow() !== null) return false;
       noted = { id: journalId(), state };
-      for (const side of ["primary", "standby"] as const) {
+      for (const side of bothSides) {
         sides[side].clear();
         for (const names of reserved[side]) put(side, names);
       }
+      return true;
     },
     move: (era, next) =>
       inEra(era, () => {
         noted = { id: journalId(), state: { ...next, era: era + 1 } };
       }),
-    reserve: (era, side, names) =>
+    reserve: async (era, side, names) =>
+      stateNow()?.active === side &&
       inEra(era, () => {
         for (const { lane, spans } of names) put(side, { lane, spans: merged([...spansOf(side, lane), ...spans]) });
       }),

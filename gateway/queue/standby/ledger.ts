@@ -26,15 +26,15 @@ export interface LaneSpans {
   readonly spans: readonly Span[];
 }
 
-/** All changes are durable when they resolve; those with an `era` resolve with false where it is not the present one. */
+/** All changes are durable when they resolve; with false, and nothing changed, where another era is the present one. */
 export interface Ledger {
   /** Null where nothing is noted under the journal's present id: a journal that is new, or that may have gone back. */
   state(): LedgerState | null;
-  /** Begins anew, with all that each side may have and has not released. */
-  begin(state: LedgerState, reserved: Readonly<Record<Side, readonly LaneSpans[]>>): Promise<void>;
+  /** Begins with all that each side has; false where somebody has begun it meanwhile. */
+  begin(state: LedgerState, reserved: Readonly<Record<Side, readonly LaneSpans[]>>): Promise<boolean>;
   /** The next era. */
   move(era: number, next: Omit<LedgerState, "era">): Promise<boolean>;
-  /** Notes what is about to be sent to a side. */
+  /** Notes what is about to be sent to the active side; false also where another one is. */
   reserve(era: number, side: Side, names: readonly LaneSpans[]): Promise<boolean>;
   /** Takes back what turned out not to be there. */
   free(era: number, side: Side, names: readonly LaneSpans[]): Promise<boolean>;
@@ -43,6 +43,8 @@ export interface Ledger {
   /** Forgets everything: there is one cluster again. */
   end(): Promise<void>;
 }
+
+export const bothSides = ["primary", "standby"] as const;
 
 export function otherSide(side: Side): Side {
   return side === "primary" ? "standby" : "primary";

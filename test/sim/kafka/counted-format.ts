@@ -26,7 +26,7 @@ export function countedFormat(
   const seqsOf = ({ first, last }: Span): number[] => Array.from({ length: last - first + 1 }, (_, at) => first + at);
 
   function recordOf(
-    { lane, block, body }: Outcome,
+    { lane, block, body, isDoubted }: Outcome,
     span: Span,
     { first, last }: Span,
     { shard, t, replay: of }: Transaction,
@@ -47,7 +47,7 @@ export function countedFormat(
       key: null,
       value,
       timestampMs: 0,
-      headers: [["name", JSON.stringify(name)]],
+      headers: [["name", JSON.stringify(name)], ...(isDoubted === true ? [["maybe-repeated", "true"] as const] : [])],
     };
   }
 

@@ -83,6 +83,7 @@ export const historicalHeader: Header = ["historical", "true"];
 /** The headers that all of an outcome's records have, or none. */
 export function marksOf({ outcome, replay }: RecordContext): Header[] {
   const marks: Header[] = outcome.block.repeated ? [["repeated", "true"]] : [];
+  if (outcome.isDoubted === true) marks.push(["maybe-repeated", "true"]);
   if (replay !== null) marks.push(["replay", replay]);
   return marks;
 }

@@ -1,0 +1,312 @@
+/**
+ * Which of two clusters takes what is forwarded, and what of the other one must wait. All that is decided is written to
+ * the journal's ledger first; the rules stand in docs/design-kafka.md, and the simulation breaks each of them (I5).
+ */
+import type { Logger } from "pino";
+import type { Env } from "../../../shared/env.ts";
+import { Fault, messageOf } from "../../../shared/errors.ts";
+import type { KafkaQueue } from "../kafka/kafka.ts";
+import type { LanePosition, Outcome } from "../queue.ts";
+import { allOf, byLane, type Held, lacking, namesOf, seqsIn } from "./held.ts";
+import { bothSides, type LaneSpans, type Ledger, type LedgerState, otherSide, type Side } from "./ledger.ts";
+import { type StandbyRules, sideFor } from "./policy.ts";
+import { beganAnew, noSwitch, otherCluster, overtaken, unmet } from "./refusals.ts";
+import type { SideKeeper } from "./side.ts";
+
+/** What the posture needs of the journal. */
+export interface StandbyJournal {
+  readonly ledger: Ledger;
+  journalId(): string;
+  /** Compares itself with what the clusters have. @throws Fault `busy` where it went back and cannot ask both */
+  meetQueue(): Promise<void>;
+}
+
+export interface PostureOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly rules: StandbyRules;
+  readonly groupId: string;
+  readonly sides: Readonly<Record<Side, SideKeeper>>;
+  /** The side that a person has given up while no ledger could be written. */
+  readonly abandoned: Side | null;
+  /** The active cluster is another one, or what is held has changed: whatever is planned must be planned again. */
+  readonly onMove: () => void;
+  /** The active queue is about to be closed: what it has released must stay known, and what is under way is in doubt. */
+  readonly onLeave: (released: Iterable<LanePosition>) => void;
+}
+
+export type Posture = ReturnType<typeof keepPosture>;
+
+const lookEveryMs = 1_000;
+const nothing: Held = new Map();
+
+export function keepPosture(options: PostureOptions) {
+  const { env, log, rules, groupId, sides, onMove } = options;
+  let journal: StandbyJournal | undefined;
+  let state: LedgerState | null = null;
+  /** The latest era that this process has made or begun in. */
+  let ownEra: number | undefined;
+  /** What a person has given up before there was a ledger to note it in. */
+  let { abandoned: given } = options;
+  /** Openings of each side with which the journal has compared itself. */
+  const met: Record<Side, number> = { primary: 0, standby: 0 };
+  /** The journal's id when each side was last told to open. */
+  const openedUnder: Partial<Record<Side, string>> = {};
+  let isReady = false;
+  let why = unmet();
+  let isOver = false;
+  let held = nothing;
+  let doubted = nothing;
+  let sinceMs = env.monoMs();
+  let troubleSinceMs: number | null = env.monoMs();
+  let attending: Promise<void> | undefined;
+  let isDue = false;
+  let timer = env.after(lookEveryMs, look);
+
+  const abandoned = (): Side | null => given ?? state?.abandoned ?? null;
+  const queueOf = (side: Side): KafkaQueue | undefined => (abandoned() === side ? undefined : sides[side].queue());
+  const active = (): KafkaQueue | undefined => (state === null ? undefined : queueOf(state.active));
+  const other = (): KafkaQueue | undefined => (state === null ? undefined : queueOf(otherSide(state.active)));
+
+  function look(): void {
+    timer = env.after(lookEveryMs, look);
+    if (!isReady || rules.inDoubt === "repeat") attend();
+    if (state === null || journal === undefined) return;
+    const wanted = sideFor(rules, {
+      nowMs: env.monoMs(),
+      active: state.active,
+      abandoned: state.abandoned,
+      troubleSinceMs,
+      otherSinceMs: sides[otherSide(state.active)].answersSinceMs(),
+      heldSeqs: seqsIn(held.values()),
+    });
+    if (wanted === state.active) return;
+    move({ active: wanted }, "by itself").catch((error: unknown) => log.error({ err: error }, messageOf(error)));
+  }
+
+  /** Sees to what has changed; one at a time. */
+  function attend(): void {
+    isDue = true;
+    attending ??= (async () => {
+      while (isDue && !isOver) {
+        isDue = false;
+        await settle().catch((error: unknown) => {
+          if (!(error instanceof Fault)) log.error({ err: error }, "the two clusters cannot be told apart");
+          unready(error instanceof Fault ? error : unmet(messageOf(error)));
+        });
+      }
+    })().finally(() => {
+      attending = undefined;
+    });
+  }
+
+  function unready(fault: Fault): void {
+    isReady = false;
+    why = fault;
+    troubleSinceMs ??= env.monoMs();
+    isOver ||= !fault.retryable;
+  }
+
+  async function settle(): Promise<void> {
+    if (journal === undefined) return;
+    const { ledger } = journal;
+    for (const side of bothSides) await meet(journal, side);
+    if (state !== null && ledger.state() === null) return void leaveLedger(state);
+    const noted = ledger.state() ?? (await begin(ledger));
+    if (noted === null) return unready(unmet("the journal is new or may have gone back, and needs both clusters"));
+    if (noted.era !== ownEra) throw overtaken();
+    if (noted.era !== state?.era) take(noted);
+    if (given !== null && noted.abandoned !== given) return void (await giveUp(given));
+    given = null;
+    for (const side of bothSides) await recognise(side);
+    if (active() === undefined) return unready(unmet(sides[noted.active].trouble()));
+    const hasChanged = await divide(ledger, noted.active);
+    if (isReady && !hasChanged) return;
+    if (!isReady) troubleSinceMs = null;
+    isReady = true;
+    onMove();
+  }
+
+  /** A queue that was opened anew may have lost what the journal knows, or may know more. */
+  async function meet(own: StandbyJournal, side: Side): Promise<void> {
+    const [queue, openings] = [queueOf(side), sides[side].openings()];
+    if (queue === undefined || openings === met[side]) return;
+    if (queue.groupId !== groupId) throw otherCluster(side, `it holds the queue of group ${queue.groupId}`);
+    await own.meetQueue();
+    met[side] = openings;
+  }
+
+  /** Under a new id of the journal nothing is noted; what is under way is fenced before both clusters are asked. */
+  function leaveLedger({ active: side }: LedgerState): void {
+    unready(unmet("the journal may have gone back"));
+    leave(side);
+    openAnew(otherSide(side));
+    state = null;
+    ownEra = undefined;
+    onMove();
+  }
+
+  /**
+   * Only with both clusters at hand it can be told what each of them may have; from then on it is noted before it is
+   * sent. Both must have been opened since the journal has this id: nobody can have sent anything since.
+   */
+  async function begin(ledger: Ledger): Promise<LedgerState | null> {
+    const past = bothSides.filter((side) => side !== given && openedUnder[side] !== journal?.journalId());
+    for (const side of past) openAnew(side);
+    if (past.length > 0) return null;
+    const queues = { primary: queueOf("primary"), standby: queueOf("standby") };
+    if (bothSides.some((side) => side !== given && queues[side] === undefined)) return null;
+    const reservedOf = (side: Side): LaneSpans[] => (queues[side] === undefined ? [] : allOf(queues[side]));
+    const reserved = { primary: reservedOf("primary"), standby: reservedOf("standby") };
+    const clusterIds = { primary: queues.primary?.clusterId ?? null, standby: queues.standby?.clusterId ?? null };
+    const side: Side = given === "primary" ? "standby" : "primary";
+    ownEra = 1;
+    const first = { era: ownEra, active: side, abandoned: given, clusterIds };
+    if (!(await ledger.begin(first, reserved))) throw overtaken();
+    given = null;
+    log.info(clusterIds, "from here on the journal notes what it sends to which cluster");
+    return ledger.state();
+  }
+
+  /** Takes its place in an era. */
+  function take(next: LedgerState): void {
+    if (state !== null && state.active !== next.active) leave(state.active);
+    state = next;
+    sinceMs = env.monoMs();
+    troubleSinceMs = null;
+    held = nothing;
+    doubted = nothing;
+    unready(unmet());
+    onMove();
+    if (next.abandoned !== null) {
+      sides[next.abandoned].close().catch((error: unknown) => log.error({ err: error }, messageOf(error)));
+    }
+  }
+
+  /** What is under way there is fenced by the first step of a start, and then it is there or not. */
+  function leave(side: Side): void {
+    options.onLeave(sides[side].queue()?.releasedPositions() ?? []);
+    openAnew(side);
+  }
+
+  function openAnew(side: Side): void {
+    openedUnder[side] = journal?.journalId() ?? "";
+    sides[side].reopen();
+  }
+
+  async function giveUp(side: Side): Promise<void> {
+    await move({ active: otherSide(side), abandoned: side }, "given up by a person");
+  }
+
+  /** A cluster that took the place of another one under the same name knows nothing of what the ledger says. */
+  async function recognise(side: Side): Promise<void> {
+    const queue = queueOf(side);
+    if (queue === undefined || state === null || queue.clusterId === state.clusterIds[side]) return;
+    if (state.clusterIds[side] !== null) throw otherCluster(side, `it is ${queue.clusterId}`);
+    await note({ clusterIds: { ...state.clusterIds, [side]: queue.clusterId } });
+    state = journal?.ledger.state() ?? state;
+  }
+
+  /** What the other side may have: freed where it is absent, held until it is released. True where that has changed. */
+  async function divide(ledger: Ledger, side: Side): Promise<boolean> {
+    const [era, away] = [state?.era ?? 0, otherSide(side)];
+    const queue = other();
+    if (queue !== undefined) {
+      const absent = lacking(ledger.reserved(away), (lane) => queue.forwarded(lane));
+      if (absent.length > 0) {
+        if (!(await ledger.free(era, away, absent))) throw overtaken();
+        log.warn({ side: away, seqs: seqsIn(absent) }, "what may have been there is not: it goes to the other cluster");
+      }
+    }
+    const reserved = ledger.reserved(away);
+    const left = byLane(queue === undefined ? reserved : lacking(reserved, (lane) => queue.released(lane)));
+    const isDoubted = queue === undefined && mayRepeat(away);
+    const sizes = (): string => [held, doubted].map((one) => `${one.size} ${seqsIn(one.values())}`).join();
+    const before = sizes();
+    [held, doubted] = isDoubted ? [nothing, left] : [left, nothing];
+    return before !== sizes();
+  }
+
+  function mayRepeat(away: Side): boolean {
+    if (abandoned() === away) return true;
+    return rules.inDoubt === "repeat" && env.monoMs() - sinceMs >= rules.switchAfterMs;
+  }
+
+  /** Writes the next era. @throws Fault where another process has written one */
+  async function note(change: Partial<Omit<LedgerState, "era">>): Promise<void> {
+    if (journal === undefined || state === null) throw why;
+    const { era, ...known } = state;
+    ownEra = era + 1;
+    if (!(await journal.ledger.move(era, { ...known, ...change }))) throw overtaken();
+  }
+
+  async function move(change: Partial<Omit<LedgerState, "era">>, cause: string): Promise<void> {
+    await note(change);
+    log.warn({ ...change, era: ownEra, cause, alarm: true }, "the gateway goes on at the other cluster");
+    attend();
+  }
+
+  /** @throws Fault why nothing can be committed now */
+  function ready(): { queue: KafkaQueue; state: LedgerState; ledger: Ledger } {
+    const queue = active();
+    if (journal === undefined || state === null || queue === undefined || !isReady) throw why;
+    return { queue, state, ledger: journal.ledger };
+  }
+
+  return {
+    begin(opened: StandbyJournal): void {
+      journal = opened;
+      state = opened.ledger.state();
+      ownEra = state?.era;
+      for (const side of bothSides) {
+        if (side === abandoned() || !sides[side].start()) continue;
+        openedUnder[side] = opened.journalId();
+      }
+      attend();
+    },
+    /** A side is there, or has moved on. */
+    changed(side: Side): void {
+      // Whatever the active side commits and releases changes nothing here; only its opening does.
+      if (!isReady || side !== state?.active || sides[side].openings() !== met[side]) attend();
+    },
+    active,
+    other,
+    queueOf,
+    held: (): Held => held,
+    doubted: (): Held => doubted,
+    ready,
+    /** Notes what is about to be sent to the active side. @throws Fault where that is another one by now */
+    async reserve(outcomes: readonly Outcome[]): Promise<void> {
+      const { state: noted, ledger } = ready();
+      troubleSinceMs ??= env.monoMs();
+      if (await ledger.reserve(noted.era, noted.active, namesOf(outcomes))) return;
+      const present = ledger.state();
+      if (present !== null && present.era !== ownEra) throw overtaken();
+      attend();
+      throw beganAnew();
+    },
+    /** The active cluster has taken something. */
+    took: (): void => void (troubleSinceMs = null),
+    async switchTo(side: Side): Promise<void> {
+      if (side === state?.active) throw noSwitch(side, "it takes the readings already");
+      if (side === abandoned()) throw noSwitch(side, "it was given up");
+      if (sides[side].answersSinceMs() === null) throw noSwitch(side, "it does not answer");
+      await move({ active: side }, "asked for");
+    },
+    async abandon(side: Side): Promise<void> {
+      if (abandoned() === otherSide(side)) throw noSwitch(side, "the other one was given up before");
+      if (state === null) {
+        given = side;
+        attend();
+      } else await giveUp(side);
+    },
+    state: (): LedgerState | null => state,
+    trouble: (): string | null => (isReady ? null : messageOf(why)),
+    async close(): Promise<void> {
+      isOver = true;
+      timer.cancel();
+      await Promise.all(bothSides.map((side) => sides[side].close()));
+      await attending;
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** One of the two clusters: its queue is opened, and opened again, for as long as the gateway runs. */
+import type { Logger } from "pino";
+import type { Env, Timer } from "../../../shared/env.ts";
+import { messageOf } from "../../../shared/errors.ts";
+import type { KafkaQueue } from "../kafka/kafka.ts";
+import type { Side } from "./ledger.ts";
+
+export interface SideOptions {
+  readonly side: Side;
+  readonly env: Env;
+  readonly log: Logger;
+  /** Waits while the cluster is away. @throws Fault */
+  readonly open: (signal: AbortSignal) => Promise<KafkaQueue>;
+  /** The queue is there, or has moved on. */
+  readonly onChange: () => void;
+}
+
+export interface SideKeeper {
+  /** Begins to open it; nothing is done before. False where it was begun. */
+  start(): boolean;
+  /** Undefined while the cluster has not answered since the latest opening. */
+  queue(): KafkaQueue | undefined;
+  /** Grows with each opening that succeeded. */
+  openings(): number;
+  /** Why it is not open; null where it is, or is simply awaited. */
+  trouble(): string | null;
+  /** Since when it has answered, monotonic ms; null where it does not. */
+  answersSinceMs(): number | null;
+  /** Closes it and begins with the first step of a start: whatever was under way is fenced, and found or not. */
+  reopen(): void;
+  close(): Promise<void>;
+}
+
+const retryMs = 30_000;
+const probeEveryMs = 10_000;
+
+export function keepSide({ side, env, log, open, onChange }: SideOptions): SideKeeper {
+  let current: { queue?: KafkaQueue; readonly ending: AbortController } = { ending: new AbortController() };
+  let openings = 0;
+  let trouble: string | null = null;
+  let answersSinceMs: number | null = null;
+  let hasBegun = false;
+  let closed = false;
+  let timer: Timer | undefined;
+
+  async function begin(): Promise<void> {
+    const mine = { ending: new AbortController() } as typeof current;
+    current = mine;
+    try {
+      const queue = await open(mine.ending.signal);
+      if (current !== mine || closed) return await queue.close();
+      mine.queue = queue;
+      openings++;
+      trouble = null;
+      answersSinceMs = env.monoMs();
+      queue.onProgress(() => {
+        if (current === mine) onChange();
+      });
+      log.info({ side, cluster: queue.clusterId }, "the cluster answers");
+      timer = env.after(probeEveryMs, () => void probe(mine));
+      onChange();
+    } catch (error) {
+      if (current !== mine || closed) return;
+      trouble = messageOf(error);
+      log.error({ side, err: error, alarm: true }, "the queue of a cluster cannot be opened; it is tried again");
+      timer = env.after(retryMs, () => void begin());
+    }
+  }
+
+  /** What is idle would never notice that its cluster is gone. */
+  async function probe(mine: typeof current): Promise<void> {
+    const answers = await mine.queue?.probe().then(
+      () => true,
+      () => false,
+    );
+    if (current !== mine || closed) return;
+    answersSinceMs = answers === true ? (answersSinceMs ?? env.monoMs()) : null;
+    timer = env.after(probeEveryMs, () => void probe(mine));
+  }
+
+  async function end(): Promise<void> {
+    timer?.cancel();
+    answersSinceMs = null;
+    const { queue, ending } = current;
+    current = { ending: new AbortController() };
+    ending.abort();
+    await queue?.close();
+  }
+
+  return {
+    start() {
+      if (hasBegun || closed) return false;
+      hasBegun = true;
+      void begin();
+      return true;
+    },
+    queue: () => current.queue,
+    openings: () => openings,
+    trouble: () => trouble,
+    answersSinceMs: () => answersSinceMs,
+    reopen() {
+      hasBegun = true;
+      end()
+        .then(() => (closed ? undefined : begin()))
+        .catch((error: unknown) => log.error({ side, err: error }, "a queue could not be closed"));
+    },
+    close() {
+      closed = true;
+      return end();
+    },
+  };
+}

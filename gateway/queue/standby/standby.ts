@@ -1,0 +1,237 @@
+/**
+ * The queue on two clusters: one of them takes what is forwarded, and where it is lost or away for long the other one
+ * goes on. Every reading stands in one of the two, once (I5): what one of them may have is not sent to the other before
+ * that one has told, or an operator has given it up. posture.ts decides; this is the queue contract over it.
+ */
+import type { Logger } from "pino";
+import { crashPoint } from "../../../shared/crash-point.ts";
+import type { Env } from "../../../shared/env.ts";
+import { beyond, type Ranges, union } from "../../../shared/ranges.ts";
+import type { KafkaQueue } from "../kafka/kafka.ts";
+import { closedFault } from "../kafka/refusals.ts";
+import { laneKey } from "../lane-key.ts";
+import type { Lane, LanePosition, Outcome, Queue } from "../queue.ts";
+import { eitherLetters } from "./dead-letters.ts";
+import { eachLane, marked, seqsIn } from "./held.ts";
+import { bothSides, type LedgerState, type Side } from "./ledger.ts";
+import type { StandbyRules } from "./policy.ts";
+import { keepPosture, type StandbyJournal } from "./posture.ts";
+import { beganAnew } from "./refusals.ts";
+import { keepSide } from "./side.ts";
+
+export interface StandbyOptions {
+  readonly groupId: string;
+  /** What the journal knows as forwarded; empty where it cannot be read yet. */
+  readonly remembered: readonly LanePosition[];
+  /** Opens the queue of a side. @param mayMake it may be empty: nobody has met it under this ledger */
+  readonly open: (side: Side, mayMake: boolean, signal: AbortSignal) => Promise<KafkaQueue>;
+  readonly rules: StandbyRules;
+  /** The side that a person has given up while no ledger could be written. */
+  readonly abandoned: Side | null;
+  readonly env: Env;
+  readonly log: Logger;
+}
+
+/** How the two clusters are, for `status`. */
+export interface StandbyStatus {
+  readonly era: number;
+  readonly active: Side | null;
+  readonly abandoned: Side | null;
+  /** Seqs that wait for the other cluster to tell whether it has them. */
+  readonly heldSeqs: number;
+  readonly clusters: Readonly<Record<Side, { readonly answers: boolean; readonly trouble: string | null }>>;
+}
+
+export interface StandbyQueue extends Queue {
+  /** Opens both clusters before there is a journal, which needs bothSides. */
+  start(): void;
+  /** From here on steps are committed, and noted in the journal's ledger. */
+  begin(journal: StandbyJournal): void;
+  /** How much of what the clusters have is known. */
+  reach(): "nothing" | "part" | "all";
+  switchTo(side: Side): Promise<void>;
+  abandon(side: Side): Promise<void>;
+  status(): StandbyStatus;
+}
+
+export function standbyQueue(options: StandbyOptions): StandbyQueue {
+  const { env, log, rules, groupId, abandoned } = options;
+  const remembered = new Map(options.remembered.map((one) => [laneKey(one.lane), one]));
+  const listeners = new Set<() => void>();
+  let generation = 0;
+  /** The active queue's generation and its steps when ours began. */
+  let seen: { readonly queue: KafkaQueue | undefined; readonly generation: number } = {
+    queue: undefined,
+    generation: 0,
+  };
+  let stepsBefore = 0;
+  let closed = false;
+  /** Rejects a commit that is under way where its cluster is no longer the active one. */
+  let left = Promise.withResolvers<never>();
+  left.promise.catch(() => undefined);
+
+  const sideOf = (side: Side) =>
+    keepSide({
+      side,
+      env,
+      log,
+      open: (signal) => options.open(side, mayMake(side), signal),
+      onChange() {
+        follow();
+        posture.changed(side);
+        tell();
+      },
+    });
+  const sides = { primary: sideOf("primary"), standby: sideOf("standby") };
+  const posture = keepPosture({
+    env,
+    log,
+    rules,
+    groupId,
+    sides,
+    abandoned,
+    onMove() {
+      renew(posture.active()?.progress().committed ?? 0);
+      tell();
+    },
+    onLeave(released) {
+      // Nothing else may be committed there before this has ended, and it may never end: only another queue goes on.
+      left.reject(beganAnew());
+      left = Promise.withResolvers<never>();
+      left.promise.catch(() => undefined);
+      for (const position of released) {
+        const known = remembered.get(laneKey(position.lane))?.forwarded ?? [];
+        remembered.set(laneKey(position.lane), { ...position, forwarded: union(known, position.forwarded) });
+      }
+    },
+  });
+
+  function mayMake(side: Side): boolean {
+    const state = posture.state();
+    return state === null ? side === "standby" : state.clusterIds[side] === null;
+  }
+
+  function tell(): void {
+    for (const listener of listeners) listener();
+  }
+
+  function renew(before: number): void {
+    const queue = posture.active();
+    generation++;
+    stepsBefore = before;
+    seen = { queue, generation: queue?.progress().generation ?? 0 };
+  }
+
+  /** A new generation of the active queue, or another active queue, is a new one of ours. */
+  function follow(): void {
+    const queue = posture.active();
+    if (queue === seen.queue && (queue?.progress().generation ?? 0) === seen.generation) return;
+    renew(0);
+  }
+
+  function reach(): "nothing" | "part" | "all" {
+    const givenUp = posture.state()?.abandoned ?? abandoned;
+    const known = bothSides.filter((side) => side === givenUp || posture.queueOf(side) !== undefined).length;
+    return known === 2 ? "all" : known === (givenUp === null ? 0 : 1) ? "nothing" : "part";
+  }
+
+  const rememberedOf = (lane: Lane): Ranges =>
+    reach() === "all" ? [] : (remembered.get(laneKey(lane))?.forwarded ?? []);
+  const queues = (): KafkaQueue[] => bothSides.flatMap((side) => posture.queueOf(side) ?? []);
+
+  function released(lane: Lane): Ranges {
+    return queues().reduce((ranges, queue) => union(ranges, queue.released(lane)), rememberedOf(lane));
+  }
+
+  function forwarded(lane: Lane): Ranges {
+    const own = posture.active()?.forwarded(lane) ?? [];
+    return union(own, released(lane));
+  }
+
+  async function commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void> {
+    if (closed) throw closedFault();
+    follow();
+    const planned = generation;
+    await posture.reserve(outcomes);
+    crashPoint("standby names reserved");
+    follow();
+    const { queue } = posture.ready();
+    if (generation !== planned) throw beganAnew();
+    await Promise.race([queue.commit(marked(outcomes, posture.doubted()), positions), left.promise]);
+    posture.took();
+  }
+
+  return {
+    get queueId() {
+      return queues()[0]?.queueId ?? "";
+    },
+    groupId,
+    start() {
+      for (const side of bothSides) if (side !== abandoned) sides[side].start();
+    },
+    begin: posture.begin,
+    reach,
+    progress() {
+      follow();
+      const progress = posture.active()?.progress() ?? { committed: stepsBefore, released: stepsBefore - 1 };
+      return {
+        generation,
+        committed: progress.committed - stepsBefore,
+        released: progress.released - stepsBefore,
+      };
+    },
+    onProgress: (listener) => void listeners.add(listener),
+    *positions() {
+      for (const { lane, storeId, run } of eachLane(...queues().map((one) => one.positions()), remembered.values())) {
+        const ranges = forwarded(lane);
+        if (ranges.length > 0) yield { lane, storeId, run, forwarded: ranges };
+      }
+    },
+    forwarded,
+    held(lane) {
+      const spans = posture.held().get(laneKey(lane))?.spans ?? [];
+      return spans.length === 0 ? spans : beyond(spans, forwarded(lane));
+    },
+    released,
+    *releasedPositions() {
+      const known = reach() === "all" ? [] : remembered.values();
+      for (const { lane, storeId, run } of eachLane(...queues().map((one) => one.releasedPositions()), known)) {
+        yield { lane, storeId, run, forwarded: released(lane) };
+      }
+    },
+    *floors() {
+      for (const queue of queues()) yield* queue.floors();
+    },
+    commit,
+    async forget(floor, lanes) {
+      const { queue } = posture.ready();
+      await queue.forget(floor, lanes);
+      for (const lane of lanes) remembered.delete(laneKey(lane));
+      // Only its size depends on that: where the other cluster is away, it keeps lanes that nobody asks for.
+      const away = posture.other();
+      await away?.forget(floor, lanes).catch((error: unknown) => log.warn({ err: error }, "a cluster keeps old lanes"));
+    },
+    deadLetters: eitherLetters(queues),
+    switchTo: posture.switchTo,
+    abandon: posture.abandon,
+    status: (): StandbyStatus => {
+      const state: LedgerState | null = posture.state();
+      const cluster = (side: Side) => ({
+        answers: sides[side].answersSinceMs() !== null,
+        trouble: sides[side].trouble(),
+      });
+      return {
+        era: state?.era ?? 0,
+        active: state?.active ?? null,
+        abandoned: state?.abandoned ?? null,
+        heldSeqs: seqsIn(posture.held().values()),
+        clusters: { primary: cluster("primary"), standby: cluster("standby") },
+      };
+    },
+    async close() {
+      closed = true;
+      left.reject(closedFault());
+      await posture.close();
+    },
+  };
+}
