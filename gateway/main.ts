@@ -168,6 +168,7 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     ingress,
     forwarder,
     letters,
+    gone: () => queue.gone?.() ?? [],
     broker: () => broker,
     rateIn,
   };

@@ -44,6 +44,8 @@ export interface GatewayStatus {
   readonly refused: Readonly<Record<string, number>>;
   /** What ingress alarmed about since the start, by kind. */
   readonly alarms: Readonly<Record<string, number>>;
+  /** What the queue had for good and no longer has, found since the start: a sentence each. */
+  readonly gone: readonly string[];
   /** Lanes with seqs that nobody holds any more, as agents reported; `reports` names the first of them. */
   readonly reportsCount: number;
   readonly reports: readonly { kind: string; agent: string; stream: string; epoch: string; seqs: number }[];
@@ -58,11 +60,13 @@ export interface StatusSources {
   readonly ingress: Ingress;
   readonly forwarder: Forwarder;
   readonly letters: { written(): number; replayed(): number };
+  readonly gone: () => readonly string[];
   readonly broker: () => Broker | undefined;
   readonly rateIn: Rate;
 }
 
-export function statusOf({ name, journal, ingress, forwarder, letters, broker, rateIn }: StatusSources): GatewayStatus {
+export function statusOf(sources: StatusSources): GatewayStatus {
+  const { name, journal, ingress, forwarder, letters, broker, rateIn } = sources;
   const usage = journal.usage();
   const forwarding = forwarder.status();
   const perSecondIn = rateIn.perSecond();
@@ -95,13 +99,14 @@ export function statusOf({ name, journal, ingress, forwarder, letters, broker, r
     lost: forwarding.lost,
     refused: ingress.counters.nacks,
     alarms: ingress.counters.alarms,
+    gone: sources.gone(),
     reportsCount: reports.length,
     reports: reports.slice(0, reportsMax).map(({ kind, lane, spans }) => ({ kind, ...lane, seqs: sizeOf(spans) })),
   };
 }
 
 export function healthOf(status: GatewayStatus): Health {
-  const reasons: string[] = [];
+  const reasons = [...status.gone];
   if (status.trouble !== null) reasons.push(`Forwarding waits: ${status.trouble}.`);
   if (status.reports.length > 0) reasons.push("Readings are open that nobody holds any more: see declare-lost.");
   if (status.deadLetters > 0)
@@ -116,8 +121,8 @@ export function healthOf(status: GatewayStatus): Health {
  * @throws Fault `unavailable` where it is something else
  */
 export function readStatus(answer: unknown): GatewayStatus {
-  const { gateway, reports, lost, refused, alarms } = (answer ?? {}) as Partial<GatewayStatus>;
-  if (typeof gateway === "string" && Array.isArray(reports) && lost && refused && alarms)
+  const { gateway, reports, lost, refused, alarms, gone } = (answer ?? {}) as Partial<GatewayStatus>;
+  if (typeof gateway === "string" && Array.isArray(reports) && Array.isArray(gone) && lost && refused && alarms)
     return answer as GatewayStatus;
   throw new Fault("unavailable", {
     what: "what answers at the admin address is no gateway of this version",
@@ -150,6 +155,7 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
   ];
   const width = Math.max(...lines.map(([key]) => key.length));
   for (const [key, text] of lines) voice.say(`${key.padEnd(width)}  ${text}`);
+  for (const text of status.gone) voice.say(text);
   if (status.reports.length === 0) return;
   voice.say("");
   if (status.reportsCount > status.reports.length) {

@@ -69,6 +69,7 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
     get deadLetters() {
       return queue === undefined || !hasBegun ? unreached : queue.deadLetters;
     },
+    gone: () => queue?.gone?.() ?? [],
     forget: async (floor, lanes) => begun().forget(floor, lanes),
     close: async () => queue?.close(),
   };

@@ -112,6 +112,11 @@ export interface Queue {
   commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void>;
   /** Raises a floor and deletes the positions of the forgotten lanes in one atomic, durable step. */
   forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
+  /**
+   * What was released, and has been found missing since the opening: nobody can write it again. A sentence each, for a
+   * person. Absent where the engine would not know.
+   */
+  readonly gone?: (() => readonly string[]) | undefined;
   /** Absent where the engine replays none. */
   readonly deadLetters?: DeadLetters | undefined;
   close(): Promise<void>;

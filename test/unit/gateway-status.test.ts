@@ -28,6 +28,7 @@ const status: GatewayStatus = {
   lost: { quota: 7, corrupt: 0 },
   refused: { busy: 0 },
   alarms: { conflict: 3 },
+  gone: [],
   reportsCount: 0,
   reports: [],
 };
@@ -51,6 +52,7 @@ test("what a person reads names the backlog, its end, what was lost and what ala
   ]) {
     assert.ok(text.includes(words), `${words} in\n${text}`);
   }
+  assert.match(said({ gone: ["The topic readings is gone."] }), /^The topic readings is gone\.$/m);
   assert.match(said({ forwardedAgoMs: null, drainEtaMs: null }), /none yet/);
   const report = { kind: "journal-lost", agent: "pump-1", stream: "log", epoch: "0".repeat(16), seqs: 3 };
   assert.match(said({ reports: [report], reportsCount: 5_000 }), /the first 1 of 5,000/);
@@ -61,6 +63,7 @@ test("health fails where readings are refused, and is degraded where a person sh
   assert.equal(of({}), "ok");
   assert.equal(of({ trouble: "the queue is away" }), "degraded");
   assert.equal(of({ deadLetters: 1 }), "degraded");
+  assert.equal(of({ gone: ["The topic readings is gone."] }), "degraded");
   assert.equal(of({ isDiskFull: true }), "failing");
   assert.equal(of({ journalBytes: 9_900_000 }), "failing");
   assert.match(healthOf({ ...status, isDiskFull: true }).reasons.join(), /disk is full/);

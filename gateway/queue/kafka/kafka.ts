@@ -55,6 +55,8 @@ export interface KafkaQueue extends Queue {
   probe(): Promise<void>;
 }
 
+/** Sentences that the status gets of what is gone (I8); the log has all. */
+const goneMax = 100;
 /** A stop must end within 5 s, and other parts stop before the queue. */
 const closeGraceMs = 2_000;
 
@@ -94,6 +96,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
   let { groupId: knownGroupId, make = null } = options;
   const mayBeNew = knownGroupId === null || make !== null || options.rebuild !== undefined;
   let letters = 0;
+  const gone: string[] = [];
   /** What each shard had when its generation began: steps count from there. */
   let generation = 0;
   let committed = 0;
@@ -156,7 +159,8 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
     const released = options.rebuild?.filter(({ lane }) => shardOf(lane.agent) === shard);
     const onDeadLetters = (count: number): void => void (letters += count);
     const own = { shard, owner, queue, released, clusterId, mirror: mirror?.shard(shard) };
-    const one = openShard({ ...options, ...own, onDeadLetters, onProgress });
+    const onGone = (text: string): void => void (gone.length < goneMax && gone.push(text));
+    const one = openShard({ ...options, ...own, onDeadLetters, onGone, onProgress });
     shards.push(one);
   }
   try {
@@ -249,6 +253,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
         return (shards[at] as Shard).commit(part.outcomes, part.positions, seen[at] as number);
       });
     },
+    gone: () => gone,
     deadLetters: openDeadLetters({
       ...options,
       listeners,

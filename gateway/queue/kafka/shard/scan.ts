@@ -9,6 +9,7 @@ import { basesOn, decodePosition } from "../records/position-records.ts";
 import { type Derived, derivePositions, type Folded, foldPositions } from "./derive.ts";
 import { gatherNames } from "./found-names.ts";
 import type { Site } from "./term.ts";
+import { type VanishedTopic, vanishedTopics } from "./vanished.ts";
 
 /** The last record of one transaction in one partition: while it stands there, so does all before it. */
 export interface Entry extends Place {
@@ -33,6 +34,8 @@ export interface Scan {
   /** Partitions whose base retention has passed, and seqs that stand there twice: both must be said. */
   readonly passed: readonly Place[];
   readonly doubled: number;
+  /** Topics that were deleted with what was released there. */
+  readonly vanished: readonly VanishedTopic[];
 }
 
 const lookEveryMs = 200;
@@ -44,7 +47,8 @@ const undecidedMaxMs = 80_000;
 /** Reads everything. @throws ClusterError, Fault `damaged`, Fault `unavailable` (retryable) */
 export async function scanShard(site: Site, producer: TransactionalProducer): Promise<Scan> {
   const { cluster, format, positions } = site;
-  const topics = new Map([...(await cluster.topics())].filter(([name]) => format.isOwn(name)));
+  const all = await cluster.topics();
+  const topics = new Map([...all].filter(([name]) => format.isOwn(name)));
   const places = placesOf(topics);
   const { marks, aborted } = await decidedMarks(site, [positions, ...places], producer);
   const [own, ...data] = marks as [Watermarks, ...Watermarks[]];
@@ -89,8 +93,9 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
   // Copied positions may be ahead of the copied data: what of them cannot be verified is not believed either.
   const isCopy = movedTo(site.clusterId, shard).moves > shard.moves;
   const derived = derivePositions(folded, { found, released }, passed.length === 0 || isCopy);
-  const doubled = found.doubled();
-  return { folded, derived, topics, t, entries, aborted, leaderEpochs, epochs: epochsOf(marks), passed, doubled };
+  const vanished = isCopy ? [] : vanishedTopics(shard, all);
+  const [doubled, epochs] = [found.doubled(), epochsOf(marks)];
+  return { folded, derived, topics, t, entries, aborted, leaderEpochs, epochs, passed, doubled, vanished };
 }
 
 /** Skipping it could write its seqs once more. */

@@ -26,6 +26,7 @@ import type { Derived } from "./derive.ts";
 import { insistently } from "./insistently.ts";
 import { proveEntries, refuseBehindLoss } from "./lost-tail.ts";
 import { type Entry, epochsNow, type Scan, scanShard } from "./scan.ts";
+import { vanishedText } from "./vanished.ts";
 
 /** Where a shard works, and with what. */
 export interface Site {
@@ -55,6 +56,8 @@ export interface Site {
   makeTopic(name: string): Promise<TopicInfo>;
   /** So many more dead letters were committed. */
   onDeadLetters(count: number): void;
+  /** Something that was released is no longer there, and nobody can write it again. */
+  onGone(text: string): void;
   /** Waits; throws once the queue is closed. */
   pause(delayMs: number): Promise<void>;
 }
@@ -97,6 +100,11 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
     log.error({ ...place, alarm: true }, "retention has passed the base: what is gone there cannot be verified");
   }
   if (scan.doubled > 0) log.error({ seqs: scan.doubled, alarm: true }, "seqs stand in the topics more than once");
+  for (const one of scan.vanished) {
+    const text = vanishedText(site.shard, one);
+    log.error({ shard: site.shard, ...one, alarm: true }, text);
+    site.onGone(text);
+  }
   const queue = await site.queue(folded.queue);
   addReleased(derived, site.released ?? []);
   const term: Term = {
