@@ -8,6 +8,8 @@ export interface FakeLibrdkafka {
   readonly timestamps: (number | null)[];
   /** How many records were reported one by one. */
   reported(): number;
+  /** The records of the next flush are acknowledged, and nobody hears of it. */
+  loseReports(): void;
   /** Errors that the next calls of this name answer with; null for none. */
   script(call: keyof NativeProducer, errors: readonly (NativeError | null)[]): void;
 }
@@ -26,6 +28,7 @@ export function fakeLibrdkafka(): FakeLibrdkafka {
   const listeners = new Set<Listener>();
   let reported = 0;
   let isBegun = false;
+  let isMute = false;
 
   const next = (call: keyof NativeProducer): NativeError | null => scripts.get(call)?.shift() ?? null;
 
@@ -65,6 +68,8 @@ export function fakeLibrdkafka(): FakeLibrdkafka {
     flush(_timeoutMs, given) {
       const error = next("flush");
       if (error === null) {
+        if (isMute) waiting.length = 0;
+        isMute = false;
         for (const report of waiting.splice(0)) {
           reported += listeners.size;
           for (const listener of listeners) listener(null, report);
@@ -88,6 +93,9 @@ export function fakeLibrdkafka(): FakeLibrdkafka {
     produced,
     timestamps,
     reported: () => reported,
+    loseReports() {
+      isMute = true;
+    },
     script: (call, errors) => void scripts.set(call, [...errors]),
   };
 }

@@ -136,6 +136,18 @@ test("a flush that lasts goes on, and ends with the reason when the transaction 
   });
 });
 
+test("I8: a report that never comes is waited for no longer than a broker's answer, and then the transaction is aborted", async () => {
+  const { fake, producer } = await begun();
+  fake.loseReports();
+  await assert.rejects(producer.send([record(0, "1"), record(1, "2")]), {
+    ...trouble("abort"),
+    message: /not reported within 10 ms/,
+  });
+  await producer.abort();
+  const again = await begun();
+  assert.equal((await again.producer.send([record(0, "1"), record(1, "2")])).length, 2);
+});
+
 test("a reading of the first millisecond of 1970 is not stamped with the present", async () => {
   const { fake, producer } = await begun();
   await producer.send([record(0, "1", 0), record(1, "2", null), record(2, "3", 5)]);

@@ -200,12 +200,21 @@ export function openProducer(options: ProducerOptions): TransactionalProducer {
     try {
       for (const record of records) await produce(record);
       await flush();
-      if (missing > 0) await all.promise;
+      if (missing > 0) await within(all.promise);
     } finally {
       native.configureCallbacks(false, callbacks);
     }
     if (failed !== undefined) throw await failure(failed.error, failed.place);
     return offsets;
+  }
+
+  /** Every record was acknowledged or has failed by now, and is reported in a moment; without the offsets there is no commit. */
+  async function within(reported: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const late = wait(answerMs, undefined, over).then(() => {
+      throw new ClusterError("abort", `could not send: the last records were not reported within ${answerMs} ms`);
+    });
+    await Promise.race([reported, late]).finally(() => over.abort());
   }
 
   /** Some errors only say that the transaction has failed, or the producer for good; then librdkafka is asked why. */
