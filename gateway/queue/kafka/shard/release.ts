@@ -3,7 +3,7 @@
  * stands; after the settle time, with the same leaders, it must all stand there still.
  */
 import { crc32 } from "node:zlib";
-import type { KafkaCluster, Place, StoredRecord, TopicInfo } from "../cluster.ts";
+import { ClusterError, type KafkaCluster, type Place, type StoredRecord, type TopicInfo } from "../cluster.ts";
 import type { Reached } from "../mirror/shard-mirror.ts";
 import {
   decodePosition,
@@ -68,6 +68,8 @@ export async function takeCheckpoint(
 ): Promise<Checkpoint | Undecided> {
   const { takenMs, t, positionsFrom, entries, lanes, replays, floors, reached } = state;
   const own = await cluster.watermarks(positions);
+  // Somebody has deleted what no later record says again; a start refuses it, and says what to do.
+  if (own.low > 0) throw new ClusterError("restart", "the positions have lost their beginning", positions);
   if (own.stable < own.high) return { undecided: positions, offset: own.high - 1 };
   const latest = new Map<string, number>();
   for (const { topic, partition, offset } of entries) {
@@ -183,9 +185,9 @@ async function positionsStand(site: Site, checkpoint: Checkpoint, settledT: numb
   const once = new Set<string>();
   let latestT = checkpoint.t;
   const { from, end } = checkpoint.positions;
-  const { stable } = await site.cluster.watermarks(site.positions);
+  const { low, stable } = await site.cluster.watermarks(site.positions);
   // It was decided up to there when the checkpoint was taken.
-  if (stable < end) return false;
+  if (low > 0 || stable < end) return false;
   await site.cluster.read(site.positions, from, end, (record) => {
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
