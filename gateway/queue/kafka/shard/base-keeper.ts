@@ -31,13 +31,14 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
   let checkpoint: Checkpoint | undefined;
   /** Since when something is undecided that a checkpoint is about. */
   let undecidedMs: number | undefined;
-  /** What stands here for good and waits for the mirror: the oldest such checkpoint, and the newest. */
-  let settled: readonly Checkpoint[] = [];
+  /** What stands here for good, and waits for the mirror. */
+  let settled: Checkpoint | undefined;
   /** The latest transaction that stands for good. */
   let settledT = term.record.baseT;
 
   function isDue(): boolean {
-    return settledT < term.record.t || env.monoMs() - term.basedMs > idleBaseMs;
+    const isNew = settledT < term.record.t || (settled === undefined && term.releasedT < term.record.t);
+    return isNew || env.monoMs() - term.basedMs > idleBaseMs;
   }
 
   async function note(): Promise<void> {
@@ -66,27 +67,30 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     return from !== null && from <= found.offset;
   }
 
-  function settle(checkpoint: Checkpoint): void {
-    const { t, positions } = checkpoint;
-    settled = [...settled.slice(0, 1), checkpoint];
+  function settle(looked: Checkpoint): void {
+    const { t, positions } = looked;
+    // While one waits for the mirror, later ones only look after what came since.
+    settled ??= looked;
     settledT = t;
     term.entries = term.entries.filter((entry) => entry.t > t);
     term.positionsFrom = positions.end;
   }
 
-  const isReleasable = (checkpoint: Checkpoint): boolean => site.mirror?.holds(checkpoint) ?? true;
+  const isReleasable = (found: Checkpoint): boolean => site.mirror?.holds(found) ?? true;
 
   /** @returns true where something was released */
-  async function releaseOldest(): Promise<boolean> {
-    const [oldest] = settled;
-    if (oldest === undefined || !isReleasable(oldest)) return false;
-    settled = settled.slice(1);
-    await release(oldest);
+  async function releaseSettled(): Promise<boolean> {
+    if (settled === undefined || !isReleasable(settled)) return false;
+    const next = settled;
+    settled = undefined;
+    // A lane's record tells of the base before it. One that was noted before that base was known would skip a base.
+    checkpoint = undefined;
+    await release(next);
     return true;
   }
 
-  async function release(checkpoint: Checkpoint): Promise<void> {
-    const { t, anchors, lanes, replays, reached } = checkpoint;
+  async function release(released: Checkpoint): Promise<void> {
+    const { t, anchors, lanes, replays, reached } = released;
     const bases: Record<string, TopicBases> = {};
     for (const { topic, topicId, end } of anchors) {
       const previous = term.record.bases[topic]?.newest ?? [];
@@ -106,7 +110,7 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
       term.replays.set(id, { ...(term.replays.get(id) as ReplayRecord), base: ranges });
     }
     term.releasedT = t;
-    site.mirror?.release(checkpoint, doomed);
+    site.mirror?.release(released, doomed);
     if (!isIdle && doomed.length === 0) return;
     // An idle shard's base is written alone; such a transaction needs no release of its own.
     await write(site, term, { others: doomed.map((key) => ({ kind: "deleted", key })) });
@@ -123,9 +127,9 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
     async keep(inTurn) {
       let isReleased = false;
       const releaseNext = async (): Promise<void> => {
-        isReleased = await releaseOldest();
+        isReleased = await releaseSettled();
       };
-      if (settled[0] !== undefined && isReleasable(settled[0])) {
+      if (settled !== undefined && isReleasable(settled)) {
         await inTurn(releaseNext);
         return isReleased;
       }
