@@ -5,9 +5,12 @@ import { countedText } from "../shared/human.ts";
 import { exitCodes, type Voice } from "../shared/voice.ts";
 import { openAdmin } from "./queue/kafka/client/admin.ts";
 import { tryClient } from "./queue/kafka/client/client.ts";
-import { readSecurity } from "./queue/kafka/client/security.ts";
+import { openMetadata } from "./queue/kafka/client/metadata.ts";
+import { readSecurity, type Security } from "./queue/kafka/client/security.ts";
 import { ClusterError } from "./queue/kafka/cluster.ts";
+import { beginningLost } from "./queue/kafka/refusals.ts";
 import type { KafkaSettings } from "./queue/kafka/settings.ts";
+import type { Finding } from "./queue/kafka/topics/topic-rules.ts";
 import { inspectTopics } from "./queue/kafka/topics/topics.ts";
 
 const answerMs = 5_000;
@@ -20,7 +23,8 @@ export async function checkKafka(settings: KafkaSettings, env: Env, voice: Voice
   try {
     await tryClient({ brokers, clientId, properties, security, answerMs });
     const { id, brokers: found } = await admin.cluster();
-    const { findings, missing } = await inspectTopics(admin, settings);
+    const { missing, ...inspected } = await inspectTopics(admin, settings);
+    const findings = [...inspected.findings, ...(await lostBeginnings(settings, security))];
     voice.optionFaults(findings.map((finding) => ({ ...finding, ...nowhere })));
     const faults = findings.filter(({ severity }) => severity === "fault").length;
     const warnings = findings.length - faults;
@@ -41,6 +45,23 @@ export async function checkKafka(settings: KafkaSettings, env: Env, voice: Voice
     });
   } finally {
     await admin.close();
+  }
+}
+
+/** What a start finds only after it has taken the shards over. */
+async function lostBeginnings(settings: KafkaSettings, security: Security): Promise<Finding[]> {
+  const { brokers, clientId, positionsTopic: topic } = settings;
+  const metadata = await openMetadata({ brokers, clientId, answerMs, security: security.second });
+  try {
+    const findings: Finding[] = [];
+    const { partitions = 0 } = (await metadata.topics()).get(topic) ?? {};
+    for (let partition = 0; partition < partitions; partition++) {
+      const { low } = await metadata.watermarks({ topic, partition });
+      if (low > 0) findings.push({ severity: "fault", topic, ...beginningLost({ topic, partition }, low) });
+    }
+    return findings;
+  } finally {
+    await metadata.close();
   }
 }
 

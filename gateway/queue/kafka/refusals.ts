@@ -1,5 +1,6 @@
 /** Why a shard does nothing for its caller now. */
 import { Fault } from "../../../shared/errors.ts";
+import type { Place } from "./cluster.ts";
 
 export function closedFault(): Fault {
   return new Fault("closed", { what: "the queue is closed", retryable: true });
@@ -23,4 +24,14 @@ export function unreleasedFault(): Fault {
     why: "the leaders of its partitions keep changing",
     retryable: true,
   });
+}
+
+/** Why positions are refused whose first offset is not 0: nobody knows what stood before it, and compaction leaves it alone. */
+export function beginningLost({ topic, partition }: Place, low: number): { what: string; why: string; remedy: string } {
+  return {
+    what: `${topic}, partition ${partition}, has lost its beginning`,
+    why: `its first offset is ${low}`,
+    remedy:
+      "delete the topic, create it again with cleanup.policy=compact, and run `holdfast-gateway positions rebuild`",
+  };
 }

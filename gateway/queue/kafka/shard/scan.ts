@@ -6,6 +6,7 @@ import { Fault } from "../../../../shared/errors.ts";
 import type { Place, TopicInfo, TransactionalProducer, Watermarks } from "../cluster.ts";
 import { movedTo } from "../mirror/moves.ts";
 import { basesOn, decodePosition } from "../records/position-records.ts";
+import { beginningLost } from "../refusals.ts";
 import { type Derived, derivePositions, type Folded, foldPositions } from "./derive.ts";
 import { gatherNames } from "./found-names.ts";
 import type { Site } from "./term.ts";
@@ -52,14 +53,7 @@ export async function scanShard(site: Site, producer: TransactionalProducer): Pr
   const places = placesOf(topics);
   const { marks, aborted } = await decidedMarks(site, [positions, ...places], producer);
   const [own, ...data] = marks as [Watermarks, ...Watermarks[]];
-  if (own.low > 0) {
-    throw new Fault("damaged", {
-      what: `${positions.topic}, partition ${positions.partition}, has lost its beginning`,
-      why: `its first offset is ${own.low}`,
-      remedy:
-        "delete the topic, create it again with cleanup.policy=compact, and run `holdfast-gateway positions rebuild`",
-    });
-  }
+  if (own.low > 0) throw new Fault("damaged", beginningLost(positions, own.low));
   const { folded, take } = foldPositions();
   await cluster.read(positions, 0, own.high, (record) => take(decodePosition(record)));
 
