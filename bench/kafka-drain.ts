@@ -177,6 +177,7 @@ function settingsOf(bootstrap: string, format: ValueFormat): KafkaSettings {
     confirmCluster: null,
     security: { tls: null, login: null },
     properties: {},
+    standby: null,
   };
 }
 

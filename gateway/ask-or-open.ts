@@ -6,7 +6,7 @@ import { Fault } from "../shared/errors.ts";
 import { openLog } from "../shared/log.ts";
 import type { GatewayConfig } from "./config.ts";
 import { askRunning } from "./control.ts";
-import { openParts, type Parts } from "./main.ts";
+import { openParts, type Parts } from "./parts.ts";
 
 export interface Task<T> {
   /** Its name at the socket of the gateway. */
@@ -31,9 +31,8 @@ export async function askOrOpen<T>(config: GatewayConfig, { name, body, waitMs, 
   const answered = await askRunning(stateFolder, name, body, waitMs);
   if (answered !== undefined) return answered as T[];
   const log = openLog({ program: "holdfast-gateway", level: "warn" });
-  const parts = await openParts(config, realEnv(), log, new AbortController().signal, (fault) =>
-    log.error({ err: fault }, "the journal failed"),
-  );
+  const onFailed = (fault: Fault): void => log.error({ err: fault }, "the journal failed");
+  const parts = await openParts({ config, env: realEnv(), log, signal: new AbortController().signal, onFailed });
   try {
     return await work(parts);
   } finally {

@@ -199,6 +199,30 @@ deadLetters
     process.exitCode = await replayLetters(config(options), wanted, options.json === true, voice);
   });
 
+const standby = program
+  .command("standby")
+  .description("the two clusters of a queue on Kafka: which takes the readings, and what of the other one is in doubt");
+
+for (const [deed, argument, description] of [
+  ["show", undefined, "show how they are"],
+  ["switch", "[side]", "let the other cluster take the readings, or the one that is named: primary or standby"],
+  ["abandon", "<side>", "give a cluster up that is lost for good: what it may have goes to the other one, marked"],
+  ["renew", "<side>", "take another cluster into use where one was given up"],
+] as const) {
+  const command = standby.command(deed, { isDefault: deed === "show" }).description(description);
+  if (argument !== undefined) command.argument(argument);
+  command.addOption(configOption()).option("--json", "for programs");
+  command.action(async () => {
+    const { askStandby, readStandbyWish, standbyLines } = await import("./standby.ts");
+    const options = command.opts<ConfigOption & { json?: boolean }>();
+    const wish = readStandbyWish({ deed, side: command.args[0] });
+    const status = await askStandby(config(options), wish, voice);
+    if (status === undefined) return;
+    if (options.json === true) voice.say(JSON.stringify(status));
+    else for (const [name, text] of standbyLines(status)) voice.say(`${name.padEnd(8)}  ${text}`);
+  });
+}
+
 program
   .command("declare-lost")
   .description("state that open readings of an agent will never arrive; loss records name them in the queue")

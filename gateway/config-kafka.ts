@@ -1,6 +1,6 @@
 /** From the options of the Kafka queue to its settings; the options have no faults by then. */
 import { isTlsOn, type KafkaOptions, positionsTopicOf } from "./options-kafka-check.ts";
-import type { KafkaSettings, LoginSettings, TlsSettings } from "./queue/kafka/settings.ts";
+import type { KafkaSettings, LoginSettings, StandbySettings, TlsSettings } from "./queue/kafka/settings.ts";
 import { defaultBatchKey, defaultKey } from "./queue/kafka/topics/topic-names.ts";
 
 /** @param name of the gateway */
@@ -8,11 +8,9 @@ export function kafkaSettings(options: KafkaOptions, name: string): KafkaSetting
   const { key, format, losses, lossTopic, historicalAfter, settle, commitInterval, confirmCluster } = options;
   const { brokers, namespace, topic, timestamp, deadLetterTopic, shards, createTopics, partitions, replication } =
     options;
-  // Clusters set quotas by the client's id, so a site may want one of its own.
-  const { "client.id": clientId = `holdfast-${name}`, ...properties } = options.properties;
   return {
     ...{ brokers, namespace, topic, format, timestamp, deadLetterTopic, shards, createTopics, partitions, replication },
-    clientId: String(clientId),
+    ...clientSettings(options, name),
     key: key ?? (format === "batch" ? defaultBatchKey : defaultKey),
     historicalAfterMs: historicalAfter,
     lossTopic: losses === "beside" ? null : lossTopic,
@@ -20,9 +18,29 @@ export function kafkaSettings(options: KafkaOptions, name: string): KafkaSetting
     settleMs: settle,
     commitIntervalMs: commitInterval,
     confirmCluster: confirmCluster ?? null,
-    security: { tls: tlsSettings(options.tls), login: loginSettings(options.sasl) },
-    properties,
+    standby: standbySettings(options.standby, name),
   };
+}
+
+/** How a cluster is reached. */
+function clientSettings(options: Pick<KafkaOptions, "tls" | "sasl" | "properties">, name: string) {
+  // Clusters set quotas by the client's id, so a site may want one of its own.
+  const { "client.id": clientId = `holdfast-${name}`, ...properties } = options.properties;
+  const security = { tls: tlsSettings(options.tls), login: loginSettings(options.sasl) };
+  return { clientId: String(clientId), security, properties };
+}
+
+function standbySettings(options: KafkaOptions["standby"], name: string): StandbySettings | null {
+  const { brokers, form, automatic, switchAfter, backAfter, inDoubt, confirmCluster } = options;
+  if (brokers.length === 0) return null;
+  const rules = { isAutomatic: automatic, switchAfterMs: switchAfter, backAfterMs: backAfter, inDoubt };
+  return { brokers, form, rules, confirmCluster: confirmCluster ?? null, ...clientSettings(options, name) };
+}
+
+/** The queue on the second cluster: the same, elsewhere. */
+export function secondCluster(settings: KafkaSettings, standby: StandbySettings): KafkaSettings {
+  const { brokers, clientId, confirmCluster, security, properties } = standby;
+  return { ...settings, brokers, clientId, confirmCluster, security, properties, standby: null };
 }
 
 function tlsSettings(tls: KafkaOptions["tls"]): TlsSettings | null {

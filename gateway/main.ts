@@ -3,16 +3,15 @@
  *
  *   agents ─▶ broker (MQTT) ─▶ ingress ─▶ journal ─▶ forwarder ─▶ queue
  *
- *   control.sock: declare-lost, replay     admin: /healthz /metrics /status
+ *   control.sock: declare-lost, replay, standby     admin: /healthz /metrics /status
  *
  * Ingress answers after the journal's fsync; the forwarder pulls from the journal, and deletes there what the queue has.
  */
-import { mkdirSync } from "node:fs";
 import type { Logger } from "pino";
 import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
-import { type Env, realEnv } from "../shared/env.ts";
-import { Fault } from "../shared/errors.ts";
+import { realEnv } from "../shared/env.ts";
+import type { Fault } from "../shared/errors.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
@@ -21,121 +20,20 @@ import type { GatewayConfig } from "./config.ts";
 import { startControl } from "./control.ts";
 import { declareLost, declareTask, readDeclaration } from "./declare-lost.ts";
 import { startForwarder } from "./forwarder/forwarder.ts";
-import { checkGroup, knownGroup } from "./group.ts";
 import { type Broker, startBroker } from "./ingress/broker.ts";
 import { openCredentials } from "./ingress/credentials.ts";
 import { startIngress } from "./ingress/ingress.ts";
-import type { Journal } from "./journal/journal.ts";
-import { folderPlace } from "./journal/place.ts";
-import { rememberedPositions } from "./journal/remembered.ts";
-import { openSqliteJournal } from "./journal/sqlite.ts";
-import { openFileQueue } from "./queue/file.ts";
-import { type LateQueue, lateQueue } from "./queue/late.ts";
-import type { Queue } from "./queue/queue.ts";
+import { openParts } from "./parts.ts";
 import { openReplayer, readWishes, replayTask } from "./replay-letters.ts";
+import { readStandbyWish, standbyTask, wishOf } from "./standby.ts";
 import { addGatewayMetrics, healthOf, type StatusSources, statusOf } from "./status.ts";
-
-/** The durable parts: also what `declare-lost` opens while no gateway runs. */
-export interface Parts {
-  readonly queue: Queue;
-  readonly journal: Journal;
-  close(): Promise<void>;
-}
-
-/** A queue that takes longer to open is waited for with the gateway at work, if it has a journal that knows the queue. */
-const patienceMs = 5_000;
-
-/** Opens queue and journal; the queue first, since a journal that may have gone back unites with it. */
-export async function openParts(
-  config: GatewayConfig,
-  env: Env,
-  log: Logger,
-  signal: AbortSignal,
-  onFailed: (fault: Fault) => void,
-): Promise<Parts> {
-  const opening = openQueue(config, env, log, signal);
-  // Whoever waits for it is told of a failure; where a failure elsewhere came first, nobody waits.
-  opening.catch(() => undefined);
-  const late = await lateIfSlow(config, env, opening);
-  if (late === undefined) return await withJournal(config, env, log, await opening, onFailed);
-  let parts: Parts;
-  try {
-    parts = await withJournal(config, env, log, late, onFailed);
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code !== "busy") throw error;
-    log.warn({ err: error }, "waiting for the queue");
-    return await withJournal(config, env, log, await opening, onFailed);
-  }
-  log.warn("the queue does not answer yet: the journal takes what agents bring, and forwards it later");
-  meetLater(late, opening, parts.journal, config).catch((fault: Fault) => {
-    if (!signal.aborted) onFailed(fault);
-  });
-  return parts;
-}
-
-async function withJournal(
-  config: GatewayConfig,
-  env: Env,
-  log: Logger,
-  queue: Queue,
-  onFailed: (fault: Fault) => void,
-): Promise<Parts> {
-  const { stateFolder, journal: settings, groupId } = config;
-  try {
-    const { quotaBytes } = settings;
-    mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-    checkGroup(stateFolder, queue.groupId, groupId);
-    const place = folderPlace(stateFolder, env);
-    const journal = await openSqliteJournal({ place, env, quotaBytes, queue, log, onFailed });
-    const close = async (): Promise<void> => {
-      await journal.close();
-      await queue.close();
-    };
-    return { queue, journal, close };
-  } catch (error) {
-    await queue.close();
-    throw error;
-  }
-}
-
-/** What stands for a queue that is not there in time; undefined where it is, or where it must be waited for. */
-async function lateIfSlow(config: GatewayConfig, env: Env, opening: Promise<Queue>): Promise<LateQueue | undefined> {
-  const group = config.groupId ?? knownGroup(config.stateFolder);
-  const slow = Promise.withResolvers<"slow">();
-  const timer = env.after(patienceMs, () => slow.resolve("slow"));
-  const first = await Promise.race([opening, slow.promise]).finally(() => timer.cancel());
-  if (first !== "slow" || group === null) return undefined;
-  const remembered = rememberedPositions(config.stateFolder);
-  return remembered === undefined ? undefined : lateQueue(group, remembered);
-}
-
-/** Once the queue is there: is it the same, do journal and queue agree, and then forwarding begins. */
-async function meetLater(
-  late: LateQueue,
-  opening: Promise<Queue>,
-  journal: Journal,
-  { stateFolder, groupId }: GatewayConfig,
-): Promise<void> {
-  const queue = await opening;
-  late.attach(queue);
-  checkGroup(stateFolder, queue.groupId, groupId);
-  await journal.meetQueue();
-  late.begin();
-}
-
-/** Only a queue on Kafka loads its client. */
-async function openQueue(config: GatewayConfig, env: Env, log: Logger, signal: AbortSignal): Promise<Queue> {
-  const { queue: settings, stateFolder, groupId } = config;
-  if (settings.engine === "file") return openFileQueue({ ...settings, env, log });
-  const { openKafka } = await import("./queue/kafka/open.ts");
-  return openKafka({ settings, env, log, groupId: groupId ?? knownGroup(stateFolder), signal });
-}
 
 export async function startGateway(config: GatewayConfig, log: Logger, life: Life): Promise<void> {
   const env = realEnv();
-  const parts = await openParts(config, env, log, life.stopping, (fault) => life.fail("journal", fault));
+  const onFailed = (fault: Fault): void => life.fail("journal", fault);
+  const parts = await openParts({ config, env, log, signal: life.stopping, onFailed });
   life.onStop("journal and queue", () => parts.close());
-  const { queue, journal } = parts;
+  const { queue, journal, standby } = parts;
 
   const forwarder = startForwarder({
     journal,
@@ -187,6 +85,7 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
   const control = await startControl(config.stateFolder, {
     [declareTask]: (body) => declareLost(journal, readDeclaration(body)),
     [replayTask]: (body) => replayer.replay(readWishes(body)),
+    [standbyTask]: (body) => wishOf(standby, readStandbyWish(body)),
   });
   life.onStop("control", () => control.stop());
 

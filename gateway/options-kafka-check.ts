@@ -14,7 +14,7 @@ const safeSettleMs = 35_000;
 /** What depends on each other where the queue is on Kafka. */
 export function checkKafkaOptions(options: KafkaOptions): CrossFault[] {
   const { brokers, settle } = options;
-  const faults = [...checkTopics(options), ...checkSecurity(options)];
+  const faults = [...checkTopics(options), ...checkSecurity(options, at), ...checkStandby(options)];
   if (brokers.length === 0) {
     const remedy = "add brokers, one host:port per line";
     faults.push(fault(`${at}.brokers`, `${at}.brokers is missing`, "queue.engine is kafka", remedy));
@@ -69,7 +69,28 @@ function remedyFor(why: string): string {
   return why.includes("another use") ? "choose another name" : "see the page on Kafka records for what a name can hold";
 }
 
-function checkSecurity({ brokers, tls, sasl }: KafkaOptions): CrossFault[] {
+function checkStandby({ brokers, standby }: KafkaOptions): CrossFault[] {
+  const { brokers: others, form, inDoubt } = standby;
+  if (others.length === 0) return [];
+  const faults = checkSecurity(standby, `${at}.standby`);
+  const same = others.find((broker) => brokers.includes(broker));
+  if (same !== undefined) {
+    const why = "a cluster cannot stand by for itself";
+    faults.push(
+      fault(`${at}.standby.brokers`, `${same} is a broker of both clusters`, why, "name the second cluster's"),
+    );
+  }
+  if (form === "mirror" && inDoubt === "repeat") {
+    const why = "with a mirror nothing is ever in doubt: the gateway writes to one cluster alone";
+    faults.push(warning(`${at}.standby.inDoubt`, `${at}.standby.inDoubt has no effect`, why, "remove it"));
+  }
+  return faults;
+}
+
+function checkSecurity(
+  { brokers, tls, sasl }: Pick<KafkaOptions, "brokers" | "tls" | "sasl">,
+  at: string,
+): CrossFault[] {
   const faults = checkKeyPair(`${at}.tls`, tls.cert, tls.key);
   const { mechanism, username, passwordFile, oauth } = sasl;
   const needed: Record<string, unknown> =

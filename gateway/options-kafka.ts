@@ -9,6 +9,57 @@ import { defaultTopic } from "./queue/kafka/topics/topic-names.ts";
 /** Whether names are legal and apart from each other shows only when all are known: options-kafka-check.ts. */
 const topic = text(249);
 
+const tls = section("TLS to the brokers. It is on where enabled says so, or ca or cert is given.", {
+  enabled: optional(flag, "on where ca or cert is given", "true", "Switches TLS on or off."),
+  ca: optional(
+    file,
+    "the authorities that this machine trusts",
+    "kafka-ca.pem",
+    "The authority that signed the brokers' certificates, a PEM file.",
+  ),
+  cert: optional(file, "none is shown", "kafka-client.pem", "The certificate that this gateway shows the brokers."),
+  key: optional(secretFile, "none", "kafka-client.key", "The private key of cert, PEM without a password."),
+});
+
+const sasl = section("How the gateway logs in to the brokers.", {
+  mechanism: optional(
+    choice(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]),
+    "no login, or that of the certificate",
+    "SCRAM-SHA-512",
+    "PLAIN and SCRAM take username and passwordFile, OAUTHBEARER the options of oauth.",
+  ),
+  username: optional(text(256), "none", "holdfast", "The user."),
+  passwordFile: optional(
+    secretFile,
+    "none",
+    "kafka-password",
+    "The file with the user's password, nothing else in it.",
+  ),
+  oauth: section("Where OAUTHBEARER gets its tokens: client credentials of OAuth 2.", {
+    tokenEndpoint: optional(secretUrl, "none", "https://login.example/oauth2/token", "Where tokens are asked for."),
+    clientId: optional(text(256), "none", "holdfast", "The client."),
+    clientSecretFile: optional(secretFile, "none", "kafka-oauth-secret", "The file with the client's secret."),
+    scope: optional(text(1_000), "the endpoint's default", "kafka", "The scope that is asked for."),
+    ca: optional(
+      file,
+      "the authorities that this machine trusts",
+      "login-ca.pem",
+      "The authority that signed the endpoint's certificate.",
+    ),
+  }),
+});
+
+const properties = mapping<PropertyValue>(
+  propertyKind,
+  {
+    names: "properties of librdkafka",
+    countMax: 64,
+    schema: { type: ["string", "number", "boolean"] },
+    example: { "compression.type": "lz4", "client.rack": "site-3" },
+  },
+  "More properties of librdkafka, the client. Those that the promise rests on cannot be set.",
+);
+
 export const kafkaSection = section("The Kafka queue; it counts where queue.engine is kafka.", {
   brokers: list(
     required(server, "kafka-1.example:9092", "A broker."),
@@ -95,52 +146,49 @@ export const kafkaSection = section("The Kafka queue; it counts where queue.engi
     "MkU3OEVBNTcwNTJENDM2Qg",
     "The id of the cluster that is meant, after another one was refused.",
   ),
-  tls: section("TLS to the brokers. It is on where enabled says so, or ca or cert is given.", {
-    enabled: optional(flag, "on where ca or cert is given", "true", "Switches TLS on or off."),
-    ca: optional(
-      file,
-      "the authorities that this machine trusts",
-      "kafka-ca.pem",
-      "The authority that signed the brokers' certificates, a PEM file.",
-    ),
-    cert: optional(file, "none is shown", "kafka-client.pem", "The certificate that this gateway shows the brokers."),
-    key: optional(secretFile, "none", "kafka-client.key", "The private key of cert, PEM without a password."),
-  }),
-  sasl: section("How the gateway logs in to the brokers.", {
-    mechanism: optional(
-      choice(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]),
-      "no login, or that of the certificate",
-      "SCRAM-SHA-512",
-      "PLAIN and SCRAM take username and passwordFile, OAUTHBEARER the options of oauth.",
-    ),
-    username: optional(text(256), "none", "holdfast", "The user."),
-    passwordFile: optional(
-      secretFile,
-      "none",
-      "kafka-password",
-      "The file with the user's password, nothing else in it.",
-    ),
-    oauth: section("Where OAUTHBEARER gets its tokens: client credentials of OAuth 2.", {
-      tokenEndpoint: optional(secretUrl, "none", "https://login.example/oauth2/token", "Where tokens are asked for."),
-      clientId: optional(text(256), "none", "holdfast", "The client."),
-      clientSecretFile: optional(secretFile, "none", "kafka-oauth-secret", "The file with the client's secret."),
-      scope: optional(text(1_000), "the endpoint's default", "kafka", "The scope that is asked for."),
-      ca: optional(
-        file,
-        "the authorities that this machine trusts",
-        "login-ca.pem",
-        "The authority that signed the endpoint's certificate.",
-      ),
-    }),
-  }),
-  properties: mapping<PropertyValue>(
-    propertyKind,
+  tls,
+  sasl,
+  properties,
+  standby: section(
+    "A second cluster, which takes over where the first one is lost. It counts where brokers are given.",
     {
-      names: "properties of librdkafka",
-      countMax: 64,
-      schema: { type: ["string", "number", "boolean"] },
-      example: { "compression.type": "lz4", "client.rack": "site-3" },
+      brokers: list(
+        required(server, "kafka-b1.example:9092", "A broker."),
+        { countMax: 32, default: [], example: ["kafka-b1.example:9092", "kafka-b2.example:9092"] },
+        "Some brokers of the second cluster.",
+      ),
+      form: setting(
+        choice(["switch", "mirror"]),
+        "switch",
+        "switch: this gateway writes to the second cluster while the first one is away, and readers read both; mirror: " +
+          "MirrorMaker 2 copies the first one to it, and nothing leaves the journal before it stands there.",
+      ),
+      automatic: setting(flag, "true", "With switch: the gateway changes by itself; otherwise only on command."),
+      switchAfter: setting(
+        duration({ min: "1s", max: "36500d" }),
+        "10m",
+        "The active cluster has taken nothing for this long, though something waits: the other one takes over.",
+      ),
+      backAfter: setting(
+        duration({ min: "1s", max: "36500d" }),
+        "10m",
+        "The first cluster has answered for this long, and nothing is in doubt there: it takes over again.",
+      ),
+      inDoubt: setting(
+        choice(["hold", "repeat"]),
+        "hold",
+        "Readings that a cluster may have which is away. hold: they wait for it; repeat: after switchAfter the other one gets " +
+          "them too, with the header maybe-repeated.",
+      ),
+      confirmCluster: optional(
+        text(100),
+        "a cluster with another id than before is refused",
+        "MkU3OEVBNTcwNTJENDM2Qg",
+        "The id of the second cluster that is meant, after another one was refused.",
+      ),
+      tls,
+      sasl,
+      properties,
     },
-    "More properties of librdkafka, the client. Those that the promise rests on cannot be set.",
   ),
 });

@@ -12,6 +12,8 @@ import type { Forwarder } from "./forwarder/forwarder.ts";
 import type { Broker } from "./ingress/broker.ts";
 import type { Ingress } from "./ingress/ingress.ts";
 import type { Journal } from "./journal/journal.ts";
+import type { StandbyQueue, StandbyStatus } from "./queue/standby/standby.ts";
+import { standbyLines } from "./standby.ts";
 
 export interface GatewayStatus {
   readonly gateway: string;
@@ -34,6 +36,8 @@ export interface GatewayStatus {
   readonly drainEtaMs: number | null;
   readonly forwarder: string;
   readonly trouble: string | null;
+  /** Where the queue stands on two clusters. */
+  readonly standby?: StandbyStatus;
   readonly forwardedReadings: number;
   /** Time since the queue last took something, ms; null where it took nothing since the start. */
   readonly forwardedAgoMs: number | null;
@@ -60,13 +64,14 @@ export interface StatusSources {
   readonly ingress: Ingress;
   readonly forwarder: Forwarder;
   readonly letters: { written(): number; replayed(): number };
+  readonly standby?: Pick<StandbyQueue, "status">;
   readonly gone: () => readonly string[];
   readonly broker: () => Broker | undefined;
   readonly rateIn: Rate;
 }
 
 export function statusOf(sources: StatusSources): GatewayStatus {
-  const { name, journal, ingress, forwarder, letters, broker, rateIn } = sources;
+  const { name, journal, ingress, forwarder, letters, standby, broker, rateIn } = sources;
   const usage = journal.usage();
   const forwarding = forwarder.status();
   const perSecondIn = rateIn.perSecond();
@@ -92,6 +97,7 @@ export function statusOf(sources: StatusSources): GatewayStatus {
     drainEtaMs: pendingReadings === 0 ? 0 : gain > 0 ? (pendingReadings / gain) * 1000 : null,
     forwarder: forwarding.state,
     trouble: forwarding.trouble,
+    ...(standby === undefined ? {} : { standby: standby.status() }),
     forwardedReadings: forwarding.readings,
     forwardedAgoMs: forwarding.committedAgoMs,
     deadLetters: letters.written(),
@@ -108,6 +114,7 @@ export function statusOf(sources: StatusSources): GatewayStatus {
 export function healthOf(status: GatewayStatus): Health {
   const reasons = [...status.gone];
   if (status.trouble !== null) reasons.push(`Forwarding waits: ${status.trouble}.`);
+  if (status.standby?.active === "standby") reasons.push("The readings go to the standby cluster.");
   if (status.reports.length > 0) reasons.push("Readings are open that nobody holds any more: see declare-lost.");
   if (status.deadLetters > 0)
     reasons.push(`${status.deadLetters} blocks or readings could not be written and are dead letters.`);
@@ -147,6 +154,7 @@ export function sayStatus(voice: Voice, status: GatewayStatus): void {
     ["in", rateText(status.ratePerSecondIn)],
     ["out", rateText(status.ratePerSecondOut)],
     ["forwarder", status.trouble === null ? status.forwarder : `${status.forwarder}: ${status.trouble}`],
+    ...(status.standby === undefined ? [] : standbyLines(status.standby)),
     ["forwarded", `${countText(status.forwardedReadings)} readings since the start, ${lastText(status)}`],
     ["lost", some(status.lost)],
     ["dead letters", `${countText(status.deadLetters)}, ${countText(status.replayedLetters)} replayed`],

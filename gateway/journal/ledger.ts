@@ -105,6 +105,7 @@ export function openLedger({ tables, journalId, change, reading }: LedgerOptions
           return spans.length === 0 ? [] : { lane, spans };
         });
       }),
+    forwarded: (lane) => reading(() => tables().lanes.find(lane)?.forwarded ?? []),
     end: () => change(() => void tables().db.exec("DELETE FROM reserved; DELETE FROM ledger")),
   };
 }

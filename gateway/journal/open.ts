@@ -56,7 +56,7 @@ export function openJournalFile(options: JournalFileOptions): JournalFile {
     if (file === null) return "it is new";
     if (identitiesDisagree(file, copy)) return "the file and journal.id do not belong together";
     // An agent that was told more shows a later version; all others can be answered (PROTOCOL.md §8).
-    if (queue.isAway?.() === true) return undefined;
+    if (queue.reach?.() === "nothing") return undefined;
     const { journalBehind, queueBehind, forgotten } = compare(tables, queue);
     if (journalBehind) return "the queue has what the journal does not know";
     if (queueBehind) return "the queue lost what it had";

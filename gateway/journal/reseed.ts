@@ -11,20 +11,23 @@ import type { Lane, LanePosition, Queue } from "../queue/queue.ts";
 import type { LaneRow } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
+/** A queue may not have been reached yet, or one of its two clusters only. */
+export type Reach = "nothing" | "part" | "all";
+
 export interface SeedingQueue
   extends Pick<Queue, "groupId" | "floors" | "forwarded" | "released" | "releasedPositions"> {
-  /** True while the queue cannot be asked, and only what the journal itself remembers of it is known. */
-  readonly isAway?: () => boolean;
+  /** How much of the queue can be asked; the rest is what the journal itself remembers. All where absent. */
+  readonly reach?: () => Reach;
 }
 
 /**
  * Unites positions and floors with the queue's; inside a transaction.
- * @throws Fault `busy` while the queue is away. A journal that went back must not answer before (PROTOCOL.md §8): it would
+ * @throws Fault `busy` while a part of the queue is away. A journal that went back must not answer before (PROTOCOL.md §8): it would
  * tell less as forwarded than agents were told, who have let go of the edges by which they would know that end, and they
  * would take it for another's (found by the simulation)
  */
 export function reseed(tables: Tables, queue: SeedingQueue): void {
-  if (queue.isAway?.() === true) {
+  if ((queue.reach?.() ?? "all") !== "all") {
     throw new Fault("busy", {
       what: "the journal may have gone back, and cannot be united with the queue yet",
       why: "the queue does not answer",

@@ -9,8 +9,8 @@ import { laneKey } from "./lane-key.ts";
 import type { LanePosition, Queue } from "./queue.ts";
 
 export interface LateQueue extends Queue {
-  /** True until `attach`. */
-  isAway(): boolean;
+  /** Nothing until `attach`. */
+  reach(): "nothing" | "all";
   /** The queue itself. Before the next commit the journal must have compared itself with it. */
   attach(queue: Queue): void;
   /** From here on steps are committed. */
@@ -42,7 +42,7 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
       return queue?.queueId ?? "";
     },
     groupId,
-    isAway: () => queue === undefined,
+    reach: () => (queue === undefined ? "nothing" : "all"),
     attach(opened) {
       queue = opened;
       for (const listener of listeners) opened.onProgress(listener);

@@ -114,6 +114,7 @@ for (const [name, open] of [
     await ledger.begin(first, { primary: [{ lane, spans: spans([1, 9]) }], standby: [] });
     await settle(lane, whole(1, 4));
     assert.deepEqual(plain(ledger.reserved("primary")), [["pump-17", [[5, 9]]]]);
+    assert.deepEqual([ledger.forwarded(lane), ledger.forwarded(second)], [whole(1, 4), []]);
     await settle(lane, whole(1, 9));
     assert.deepEqual(ledger.reserved("primary"), []);
   });

@@ -23,6 +23,7 @@ export const kafkaSettings: KafkaSettings = {
   confirmCluster: null,
   security: { tls: null, login: null },
   properties: {},
+  standby: null,
 };
 
 /** What Kafka's own defaults give a topic whose maker said no more. */

@@ -7,10 +7,10 @@ import {
   type LedgerState,
   type Side,
 } from "../../gateway/queue/standby/ledger.ts";
-import { beyond, merged, type Span } from "../../shared/ranges.ts";
+import { beyond, merged, type Ranges, type Span } from "../../shared/ranges.ts";
 
 /** @param forwarded what its journal knows as forwarded */
-export function lightLedger(journalId: () => string, forwarded: (lane: LaneSpans["lane"]) => readonly Span[]): Ledger {
+export function lightLedger(journalId: () => string, forwarded: (lane: LaneSpans["lane"]) => Ranges): Ledger {
   let noted: { id: string; state: LedgerState } | undefined;
   const sides: Record<Side, Map<string, LaneSpans>> = { primary: new Map(), standby: new Map() };
 
@@ -58,6 +58,7 @@ export function lightLedger(journalId: () => string, forwarded: (lane: LaneSpans
         const left = beyond(spans, forwarded(lane));
         return left.length === 0 ? [] : { lane, spans: left };
       }),
+    forwarded,
     async end() {
       noted = undefined;
       for (const side of Object.values(sides)) side.clear();

@@ -51,6 +51,7 @@ export function settingsOf(brokers: Brokers, topics: QueueTopics): KafkaSettings
     confirmCluster: null,
     security: { tls: null, login: null },
     properties: {},
+    standby: null,
   };
 }
 

@@ -50,6 +50,7 @@ test("brokers are enough: the rest has defaults", () => {
     confirmCluster: null,
     security: { tls: null, login: null },
     properties: {},
+    standby: null,
   });
 });
 

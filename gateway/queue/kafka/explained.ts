@@ -4,7 +4,7 @@ import type { Queue } from "../queue.ts";
 import { faultsIn, type Inspection } from "./topics/topics.ts";
 
 /** The same queue, whose refused commits name the rights and the topics that are missing. */
-export function explained(queue: Queue, inspect: () => Promise<Pick<Inspection, "findings">>): Queue {
+export function explained<Q extends Queue>(queue: Q, inspect: () => Promise<Pick<Inspection, "findings">>): Q {
   return {
     ...queue,
     async commit(outcomes, positions) {

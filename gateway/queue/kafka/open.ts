@@ -7,13 +7,13 @@
  */
 import type { Logger } from "pino";
 import type { Env } from "../../../shared/env.ts";
-import type { LanePosition, Queue } from "../queue.ts";
+import type { LanePosition } from "../queue.ts";
 import { openAdmin } from "./client/admin.ts";
 import { connectCluster } from "./client/client.ts";
 import { readSecurity } from "./client/security.ts";
 import type { TopicInfo } from "./cluster.ts";
 import { explained } from "./explained.ts";
-import { openKafkaQueue } from "./kafka.ts";
+import { type KafkaQueue, openKafkaQueue } from "./kafka.ts";
 import { patiently } from "./patience.ts";
 import { recordFormat } from "./records/record-format.ts";
 import { keepRoom } from "./room.ts";
@@ -27,6 +27,8 @@ export interface OpenOptions {
   readonly log: Logger;
   /** The group that this gateway knows; null where it knows none. */
   readonly groupId: string | null;
+  /** Given where an empty positions topic is to hold the queue of that group. */
+  readonly make?: { readonly groupId: string; readonly queueId: string } | null;
   /** Given where lost positions are rebuilt: what the journal remembers as forwarded. */
   readonly rebuild?: readonly LanePosition[];
   /** Ends the opening, which otherwise waits for the cluster as long as it takes. */
@@ -37,7 +39,8 @@ const answerMs = 10_000;
 const patienceMs = 30_000;
 
 /** Sees to the topics, then opens the queue. @throws Fault as prepareTopics and openKafkaQueue do */
-export async function openKafka({ settings, env, log, groupId, rebuild, signal }: OpenOptions): Promise<Queue> {
+export async function openKafka(options: OpenOptions): Promise<KafkaQueue> {
+  const { settings, env, log, groupId, make = null, rebuild, signal } = options;
   const { brokers, clientId, namespace, positionsTopic, deadLetterTopic, properties, settleMs } = settings;
   const security = readSecurity(settings.security, properties, env);
   const patience = { env, log, positionsTopic, signal };
@@ -74,6 +77,7 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
         settleMs,
         groupId,
         confirmCluster,
+        make,
         makeTopic: making,
       };
       const more = rebuild === undefined ? {} : { rebuild };
@@ -89,7 +93,7 @@ export async function openKafka({ settings, env, log, groupId, rebuild, signal }
 }
 
 /** The queue that closes with itself what it stands on. */
-function closing(queue: Queue, ...parts: readonly { close(): Promise<void> }[]): Queue {
+function closing(queue: KafkaQueue, ...parts: readonly { close(): Promise<void> }[]): KafkaQueue {
   return {
     ...queue,
     async close() {

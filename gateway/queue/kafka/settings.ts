@@ -1,4 +1,5 @@
 /** The configuration of the Kafka queue as its parts take it: plain values, durations in ms. */
+import type { StandbyRules } from "../standby/policy.ts";
 import type { PropertyValue } from "./client/properties.ts";
 import type { ValueFormat } from "./records/record-rules.ts";
 
@@ -29,6 +30,15 @@ export interface KafkaSettings {
   readonly security: SecuritySettings;
   /** More of librdkafka's properties, checked. */
   readonly properties: Readonly<Record<string, PropertyValue>>;
+  /** The second cluster; null where there is none. */
+  readonly standby: StandbySettings | null;
+}
+
+/** A second cluster: what differs from the first one, and how the two work together. */
+export interface StandbySettings
+  extends Pick<KafkaSettings, "brokers" | "clientId" | "confirmCluster" | "security" | "properties"> {
+  readonly form: "switch" | "mirror";
+  readonly rules: StandbyRules;
 }
 
 /** How the cluster is reached. All secrets are names of files, which are read when the gateway connects. */

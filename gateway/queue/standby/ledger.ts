@@ -3,7 +3,7 @@
  * without having released them. A name is noted for a cluster before it is sent there, so that it is never sent to the
  * other one while nobody can ask (I5). One contract suite runs against each journal's ledger and the simulation's.
  */
-import type { Span } from "../../../shared/ranges.ts";
+import type { Ranges, Span } from "../../../shared/ranges.ts";
 import type { Lane } from "../queue.ts";
 
 /** The cluster of `queue.kafka.brokers`, or that of `queue.kafka.standby`. */
@@ -40,6 +40,8 @@ export interface Ledger {
   free(era: number, side: Side, names: readonly LaneSpans[]): Promise<boolean>;
   /** What a side may have and the journal does not know as forwarded. */
   reserved(side: Side): LaneSpans[];
+  /** What the journal knows as forwarded, whichever side had released it. */
+  forwarded(lane: Lane): Ranges;
   /** Forgets everything: there is one cluster again. */
   end(): Promise<void>;
 }

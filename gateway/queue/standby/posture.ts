@@ -5,12 +5,22 @@
 import type { Logger } from "pino";
 import type { Env } from "../../../shared/env.ts";
 import { Fault, messageOf } from "../../../shared/errors.ts";
+import type { Ranges } from "../../../shared/ranges.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
-import type { LanePosition, Outcome } from "../queue.ts";
+import type { Lane, LanePosition, Outcome } from "../queue.ts";
 import { allOf, byLane, type Held, lacking, namesOf, seqsIn } from "./held.ts";
 import { bothSides, type LaneSpans, type Ledger, type LedgerState, otherSide, type Side } from "./ledger.ts";
 import { type StandbyRules, sideFor } from "./policy.ts";
-import { beganAnew, noSwitch, otherCluster, overtaken, unmet } from "./refusals.ts";
+import {
+  beganAnew,
+  noSwitch,
+  notGivenUp,
+  otherCluster,
+  overtaken,
+  restartNeeded,
+  stillInDoubt,
+  unmet,
+} from "./refusals.ts";
 import type { SideKeeper } from "./side.ts";
 
 /** What the posture needs of the journal. */
@@ -19,6 +29,8 @@ export interface StandbyJournal {
   journalId(): string;
   /** Compares itself with what the clusters have. @throws Fault `busy` where it went back and cannot ask both */
   meetQueue(): Promise<void>;
+  /** What a person has given up is noted by now. */
+  readonly onGivenUp?: () => void;
 }
 
 export interface PostureOptions {
@@ -117,6 +129,7 @@ export function keepPosture(options: PostureOptions) {
     if (noted.era !== ownEra) throw overtaken();
     if (noted.era !== state?.era) take(noted);
     if (given !== null && noted.abandoned !== given) return void (await giveUp(given));
+    if (given !== null) journal.onGivenUp?.();
     given = null;
     for (const side of bothSides) await recognise(side);
     if (active() === undefined) return unready(unmet(sides[noted.active].trouble()));
@@ -163,7 +176,6 @@ export function keepPosture(options: PostureOptions) {
     ownEra = 1;
     const first = { era: ownEra, active: side, abandoned: given, clusterIds };
     if (!(await ledger.begin(first, reserved))) throw overtaken();
-    given = null;
     log.info(clusterIds, "from here on the journal notes what it sends to which cluster");
     return ledger.state();
   }
@@ -272,6 +284,8 @@ export function keepPosture(options: PostureOptions) {
     active,
     other,
     queueOf,
+    /** What the journal knows as forwarded. */
+    told: (lane: Lane): Ranges => journal?.ledger.forwarded(lane) ?? [],
     held: (): Held => held,
     doubted: (): Held => doubted,
     ready,
@@ -299,6 +313,16 @@ export function keepPosture(options: PostureOptions) {
         given = side;
         attend();
       } else await giveUp(side);
+    },
+    /** Another cluster stands where one was given up. */
+    async renew(side: Side): Promise<void> {
+      if (journal === undefined || state === null || state.abandoned !== side) throw notGivenUp(side);
+      if (journal.ledger.reserved(side).length > 0) throw stillInDoubt(side);
+      const from = journal.journalId();
+      await note({ abandoned: null, clusterIds: { ...state.clusterIds, [side]: null } });
+      attend();
+      if (!sides[side].start()) throw restartNeeded(side);
+      openedUnder[side] = from;
     },
     state: (): LedgerState | null => state,
     trouble: (): string | null => (isReady ? null : messageOf(why)),

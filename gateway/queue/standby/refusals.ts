@@ -38,3 +38,22 @@ export function beganAnew(): Fault {
 export function noSwitch(side: Side, why: string): Fault {
   return new Fault("usage", { what: `the gateway does not go on at the ${side}`, why });
 }
+
+export function notGivenUp(side: Side): Fault {
+  const remedy = `give it up first, with \`holdfast-gateway standby abandon ${side}\`, if it is lost for good`;
+  return new Fault("usage", { what: `the ${side} was not given up`, remedy });
+}
+
+export function stillInDoubt(side: Side): Fault {
+  return new Fault("usage", {
+    what: `readings that the ${side} may have are still on their way to the other cluster`,
+    remedy: "wait until `holdfast-gateway standby` tells that nothing is in doubt",
+  });
+}
+
+export function restartNeeded(side: Side): Fault {
+  return new Fault("usage", {
+    what: `the ${side} is taken into use with the next start`,
+    remedy: "restart the gateway",
+  });
+}

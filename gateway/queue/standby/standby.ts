@@ -39,6 +39,10 @@ export interface StandbyStatus {
   readonly abandoned: Side | null;
   /** Seqs that wait for the other cluster to tell whether it has them. */
   readonly heldSeqs: number;
+  /** Seqs that the other cluster may have, and that are sent to this one marked. */
+  readonly doubtedSeqs: number;
+  /** Why nothing can be committed now; null where it can. */
+  readonly trouble: string | null;
   readonly clusters: Readonly<Record<Side, { readonly answers: boolean; readonly trouble: string | null }>>;
 }
 
@@ -51,6 +55,8 @@ export interface StandbyQueue extends Queue {
   reach(): "nothing" | "part" | "all";
   switchTo(side: Side): Promise<void>;
   abandon(side: Side): Promise<void>;
+  /** Takes another cluster into use where one was given up. */
+  renew(side: Side): Promise<void>;
   status(): StandbyStatus;
 }
 
@@ -143,9 +149,13 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     return queues().reduce((ranges, queue) => union(ranges, queue.released(lane)), rememberedOf(lane));
   }
 
+  /**
+   * What the journal was told counts too. A side may know less of what it has released than it knew: its newest base is
+   * written with its next transaction, and until then a new term tells of the one before (found by the simulation).
+   */
   function forwarded(lane: Lane): Ranges {
     const own = posture.active()?.forwarded(lane) ?? [];
-    return union(own, released(lane));
+    return union(union(own, released(lane)), posture.told(lane));
   }
 
   async function commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void> {
@@ -214,6 +224,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     deadLetters: eitherLetters(queues),
     switchTo: posture.switchTo,
     abandon: posture.abandon,
+    renew: posture.renew,
     status: (): StandbyStatus => {
       const state: LedgerState | null = posture.state();
       const cluster = (side: Side) => ({
@@ -225,6 +236,8 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
         active: state?.active ?? null,
         abandoned: state?.abandoned ?? null,
         heldSeqs: seqsIn(posture.held().values()),
+        doubtedSeqs: seqsIn(posture.doubted().values()),
+        trouble: posture.trouble(),
         clusters: { primary: cluster("primary"), standby: cluster("standby") },
       };
     },

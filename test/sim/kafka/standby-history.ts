@@ -79,6 +79,8 @@ export async function runStandbyHistory(
   const gateways: { life: Life; queue?: StandbyQueue; forwarder?: Forwarder }[] = [];
 
   function startGateway(): void {
+    // Several that fence each other are a fault of these minutes; an operator then leaves one.
+    if (calm && running().length > 0) return;
     const life = newLife();
     const gateway: (typeof gateways)[number] = { life };
     gateways.push(gateway);
@@ -131,6 +133,10 @@ export async function runStandbyHistory(
   }
 
   const running = (): typeof gateways => gateways.filter(({ life }) => life.alive);
+  const giveUp = (side: Side): void => {
+    const [one] = running();
+    one?.queue?.abandon(side).catch((error: unknown) => say(`   abandon: ${messageOf(error)}`));
+  };
   const anySide = (): Side => (dice.chance(0.65) ? "primary" : "standby");
   const faults: Record<string, () => boolean> = {
     kill() {
@@ -188,7 +194,7 @@ export async function runStandbyHistory(
       if (!mayAbandon || abandoned !== null || one?.queue?.status().active !== "standby") return false;
       abandoned = "primary";
       clusters.primary.setAway(true);
-      one.queue.abandon("primary").catch((error: unknown) => say(`   abandon: ${messageOf(error)}`));
+      giveUp(abandoned);
       return true;
     },
   };
@@ -236,8 +242,11 @@ export async function runStandbyHistory(
   let eras = 0;
   function tick(): void {
     for (const side of bothSides) clusters[side].tick();
-    // What was given up stays away.
-    if (abandoned !== null) clusters[abandoned].setAway(true);
+    if (abandoned !== null) {
+      // What was given up stays away, and whoever gave it up says so until it is done.
+      clusters[abandoned].setAway(true);
+      if (journal.ledger.state()?.abandoned !== abandoned) giveUp(abandoned);
+    }
     const era = journal.ledger.state()?.era ?? 0;
     if (era > eras) count("era");
     eras = era;
