@@ -1,7 +1,14 @@
 /** `npm run sim:kafka`: runs many random histories of the Kafka queue and prints what was found. */
 import { parseArgs } from "node:util";
 import { patchImports } from "../../mutants/patch.ts";
+import { mirrorRules } from "./mirror-rules.ts";
 import { kafkaRules } from "./rules.ts";
+
+/** What histories are about; loaded once rules are switched off. */
+const histories = {
+  cluster: async () => (await import("./history.ts")).runHistory,
+  mirror: async () => (await import("./mirror-history.ts")).runMirrorHistory,
+};
 
 const { values } = parseArgs({
   options: {
@@ -9,19 +16,21 @@ const { values } = parseArgs({
     first: { type: "string", default: "1" },
     seed: { type: "string" },
     off: { type: "string" },
+    of: { type: "string", default: "cluster" },
     /** Ends with the first seed that fails. */
     stop: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
   },
 });
 
+const rules: typeof kafkaRules = { ...kafkaRules, ...mirrorRules };
 const off = (values.off?.split(",") ?? []).flatMap((rule) => {
-  const patches = kafkaRules[rule];
-  if (patches === undefined) throw new Error(`there is no rule ${rule}: ${Object.keys(kafkaRules).join(", ")}`);
+  const patches = rules[rule];
+  if (patches === undefined) throw new Error(`there is no rule ${rule}: ${Object.keys(rules).join(", ")}`);
   return patches;
 });
 patchImports(off);
-const { runHistory } = await import("./history.ts");
+const runHistory = await histories[values.of as keyof typeof histories]();
 const first = Number(values.seed ?? values.first);
 const seeds = values.seed === undefined ? Number(values.seeds) : 1;
 const counts = new Map<string, number>();

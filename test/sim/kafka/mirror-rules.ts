@@ -8,8 +8,8 @@ export const mirrorRules: Readonly<Record<string, readonly Patch[]>> = {
   mirrel: [
     {
       file: `${folder}/shard/base-keeper.ts`,
-      find: "site.mirror?.holds(checkpoint) ?? true;",
-      replace: "site.mirror === undefined || settledT >= 0 || checkpoint.t < 0;",
+      find: "site.mirror?.holds(found) ?? true;",
+      replace: "found.t >= 0;",
     },
   ],
   // Every name counts, not the positions alone, which are copied by themselves.
@@ -22,14 +22,6 @@ export const mirrorRules: Readonly<Record<string, readonly Patch[]>> = {
   ],
   // What the standby's brokers could still lose does not count.
   mirrorsettle: [{ file: `${folder}/mirror/mirror.ts`, find: "atMs + settleMs <= nowMs", replace: "atMs <= nowMs" }],
-  // Nor does what was there under another leader.
-  mirrorleaders: [
-    {
-      file: `${folder}/mirror/mirror.ts`,
-      find: "topicId === mark.topicId && leaderEpoch === mark.leaderEpoch",
-      replace: "topicId === mark.topicId",
-    },
-  ],
   // On the standby a scan begins at the older of two bases.
   mirrorbases: [{ file: `${folder}/mirror/shard-mirror.ts`, find: "? known.newest : []", replace: "? next : next" }],
 };
