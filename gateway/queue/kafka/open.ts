@@ -14,6 +14,7 @@ import { readSecurity } from "./client/security.ts";
 import type { TopicInfo } from "./cluster.ts";
 import { explained } from "./explained.ts";
 import { type KafkaQueue, openKafkaQueue } from "./kafka.ts";
+import { connectMirror } from "./mirror/connect.ts";
 import { patiently } from "./patience.ts";
 import { recordFormat } from "./records/record-format.ts";
 import { keepRoom } from "./room.ts";
@@ -55,6 +56,7 @@ export async function openKafka(options: OpenOptions): Promise<KafkaQueue> {
     const batchBytesMax = (): number => room.now().batchBytesMax;
     const client = { brokers, clientId, properties, batchBytesMax, security, answerMs, patienceMs, nowMs };
     const cluster = await connectCluster(client);
+    const mirror = await connectMirror(settings, env, { answerMs, patienceMs });
     try {
       const known = await patiently(patience, () => cluster.topics());
       const topics = topicNames(settings.topic, known.keys());
@@ -70,6 +72,7 @@ export async function openKafka(options: OpenOptions): Promise<KafkaQueue> {
       const { confirmCluster } = settings;
       const own = {
         cluster,
+        mirror,
         format,
         room,
         namespace,
@@ -81,9 +84,11 @@ export async function openKafka(options: OpenOptions): Promise<KafkaQueue> {
         makeTopic: making,
       };
       const more = rebuild === undefined ? {} : { rebuild };
-      return closing(explained(await openKafkaQueue({ ...patience, ...own, ...more }), inspect), cluster, admin);
+      const queue = explained(await openKafkaQueue({ ...patience, ...own, ...more }), inspect);
+      return closing(queue, cluster, ...(mirror === undefined ? [] : [mirror]), admin);
     } catch (error) {
       await cluster.close();
+      await mirror?.close();
       throw error;
     }
   } catch (error) {
