@@ -67,6 +67,7 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     forwarder,
     letters,
     gone: () => queue.gone?.() ?? [],
+    ...(standby === undefined ? {} : { standby }),
     broker: () => broker,
     rateIn,
   };

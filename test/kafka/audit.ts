@@ -19,18 +19,25 @@ const idleMs = 5_000;
 const breaksMax = 5;
 
 /** Reads the topics and compares. Whoever calls it knows that nothing is being sent any more. */
-export async function auditTopics(
-  bootstrap: string,
+export function auditTopics(bootstrap: string, topics: readonly string[], testimony: Testimony): Promise<KafkaAudit> {
+  return auditClusters([bootstrap], topics, testimony);
+}
+
+/** The same of several clusters together; order counts on each of them. */
+export async function auditClusters(
+  bootstraps: readonly string[],
   topics: readonly string[],
   testimony: Testimony,
+  { repeatsAllowed = false } = {},
 ): Promise<KafkaAudit> {
-  const audit = openAudit(testimony, readerOf());
+  const audit = openAudit(testimony, readerOf([], repeatsAllowed));
   const order = openOrder();
+  const places = bootstraps.flatMap((bootstrap, at) => topics.map((topic) => ({ bootstrap, topic, at })));
   await Promise.all(
-    topics.map((topic) => {
+    places.map(({ bootstrap, topic, at }) => {
       const take = (record: WitnessedRecord): void => {
         audit.take(lineOf(record));
-        order.take(topic, record);
+        order.take(`${at} ${topic}`, record);
       };
       return witness(bootstrap, topic, take, idleMs);
     }),

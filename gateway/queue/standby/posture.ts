@@ -50,6 +50,8 @@ export interface PostureOptions {
 export type Posture = ReturnType<typeof keepPosture>;
 
 const lookEveryMs = 1_000;
+/** A cluster that is left while it answers is asked first what it has: then the other one goes on in order. */
+const graceMs = 30_000;
 const nothing: Held = new Map();
 
 export function keepPosture(options: PostureOptions) {
@@ -70,6 +72,7 @@ export function keepPosture(options: PostureOptions) {
   let held = nothing;
   let doubted = nothing;
   let sinceMs = env.monoMs();
+  let graceUntilMs = Number.NEGATIVE_INFINITY;
   let troubleSinceMs: number | null = env.monoMs();
   let attending: Promise<void> | undefined;
   let isDue = false;
@@ -133,6 +136,7 @@ export function keepPosture(options: PostureOptions) {
     given = null;
     for (const side of bothSides) await recognise(side);
     if (active() === undefined) return unready(unmet(sides[noted.active].trouble()));
+    if (other() === undefined && env.monoMs() < graceUntilMs) return unready(unmet("the other one is asked first"));
     const hasChanged = await divide(ledger, noted.active);
     if (isReady && !hasChanged) return;
     if (!isReady) troubleSinceMs = null;
@@ -182,15 +186,20 @@ export function keepPosture(options: PostureOptions) {
 
   /** Takes its place in an era. */
   function take(next: LedgerState): void {
-    if (state !== null && state.active !== next.active) leave(state.active);
-    state = next;
     sinceMs = env.monoMs();
+    graceUntilMs = Number.NEGATIVE_INFINITY;
+    if (state !== null && state.active !== next.active) {
+      if (sides[state.active].answersSinceMs() !== null) graceUntilMs = sinceMs + graceMs;
+      leave(state.active);
+    }
+    state = next;
     troubleSinceMs = null;
     held = nothing;
     doubted = nothing;
     unready(unmet());
     onMove();
     if (next.abandoned !== null) {
+      graceUntilMs = Number.NEGATIVE_INFINITY;
       sides[next.abandoned].close().catch((error: unknown) => log.error({ err: error }, messageOf(error)));
     }
   }

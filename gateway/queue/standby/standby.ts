@@ -221,6 +221,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
       const away = posture.other();
       await away?.forget(floor, lanes).catch((error: unknown) => log.warn({ err: error }, "a cluster keeps old lanes"));
     },
+    gone: () => queues().flatMap((queue) => queue.gone?.() ?? []),
     deadLetters: eitherLetters(queues),
     switchTo: posture.switchTo,
     abandon: posture.abandon,

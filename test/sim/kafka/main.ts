@@ -3,10 +3,12 @@ import { parseArgs } from "node:util";
 import { patchImports } from "../../mutants/patch.ts";
 import { mirrorRules } from "./mirror-rules.ts";
 import { kafkaRules } from "./rules.ts";
+import { standbyRules } from "./standby-rules.ts";
 
 /** What histories are about; loaded once rules are switched off. */
 const histories = {
   cluster: async () => (await import("./history.ts")).runHistory,
+  standby: async () => (await import("./standby-history.ts")).runStandbyHistory,
   mirror: async () => (await import("./mirror-history.ts")).runMirrorHistory,
 };
 
@@ -23,7 +25,7 @@ const { values } = parseArgs({
   },
 });
 
-const rules: typeof kafkaRules = { ...kafkaRules, ...mirrorRules };
+const rules: typeof kafkaRules = { ...kafkaRules, ...standbyRules, ...mirrorRules };
 const off = (values.off?.split(",") ?? []).flatMap((rule) => {
   const patches = rules[rule];
   if (patches === undefined) throw new Error(`there is no rule ${rule}: ${Object.keys(rules).join(", ")}`);
