@@ -20,12 +20,7 @@ export interface MirrorMaker {
  * Sets it up, and starts nothing.
  * @param topics a regular expression of the topics to copy
  */
-export async function layMirrorMaker(
-  folder: string,
-  from: Brokers,
-  to: Brokers,
-  topics: string,
-): Promise<MirrorMaker> {
+export async function layMirrorMaker(folder: string, from: Brokers, to: Brokers, topics: string): Promise<MirrorMaker> {
   const [port] = await freePorts(1);
   const configFile = join(folder, "mirror-maker.properties");
   const logFile = join(folder, "mirror-maker.log");
@@ -73,7 +68,7 @@ const quick: Readonly<Record<string, string>> = {
 /** The properties file of the page, so that what is documented is what is tried. */
 function documented(): Record<string, string> {
   return {
-    "clusters": "A,B",
+    clusters: "A,B",
     "A->B.enabled": "true",
     "B->A.enabled": "false",
     "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
