@@ -49,7 +49,7 @@ export interface Place {
   readonly copy: IdentityCopy;
 }
 
-const cacheBytes = 16 * 1024 * 1024;
+const cacheBytes = 4 * 1024 * 1024;
 const ballastBytes = 8 * 1024 * 1024;
 /** Damaged journals that are kept: a failing disk must not fill itself with copies of its damage (I8). */
 const keptMax = 2;

@@ -23,6 +23,7 @@ const first: LedgerState = {
   active: "primary",
   abandoned: null,
   clusterIds: { primary: "A", standby: "B" },
+  change: null,
 };
 
 async function sqlite(): Promise<Ground> {

@@ -14,7 +14,7 @@ import { identify } from "./identity.ts";
 import { openMirror } from "./mirror/mirror.ts";
 import { patiently } from "./patience.ts";
 import type { RecordFormat } from "./records/format.ts";
-import type { QueueRecord } from "./records/position-records.ts";
+import type { QueueRecord, SwitchRecord } from "./records/position-records.ts";
 import { closedFault } from "./refusals.ts";
 import type { RoomKeeper } from "./room.ts";
 import { openShard, type Shard } from "./shard/shard.ts";
@@ -51,6 +51,8 @@ export interface KafkaQueueOptions {
 
 export interface KafkaQueue extends Queue {
   readonly clusterId: string;
+  /** Writes down a change between two clusters, for people. */
+  noteSwitch(change: SwitchRecord): Promise<void>;
   /** Resolves where the cluster answers. @throws ClusterError, Fault `closed` */
   probe(): Promise<void>;
 }
@@ -211,6 +213,10 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
     queueId,
     groupId,
     clusterId,
+    async noteSwitch(change) {
+      refuseClosed();
+      await (shards[0] as Shard).note(change);
+    },
     async probe() {
       refuseClosed();
       await cluster.watermarks({ topic: positionsTopic, partition: 0 });

@@ -18,6 +18,18 @@ export interface LedgerState {
   readonly abandoned: Side | null;
   /** Which clusters the sides are; null for one that nobody has met under this ledger. */
   readonly clusterIds: Readonly<Record<Side, string | null>>;
+  /** The latest change between the two; null where there was none. */
+  readonly change: Change | null;
+}
+
+export interface Change {
+  /** The era that it began. */
+  readonly era: number;
+  readonly from: Side;
+  readonly to: Side;
+  /** Wall clock of the gateway, ms since 1970. */
+  readonly atMs: number;
+  readonly cause: string;
 }
 
 /** Seqs of a lane, sorted and disjoint. */

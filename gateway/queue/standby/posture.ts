@@ -8,7 +8,9 @@ import { Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import type { Lane, LanePosition, Outcome } from "../queue.ts";
-import { allOf, byLane, type Held, lacking, namesOf, seqsIn } from "./held.ts";
+import { openAnnouncer } from "./announce.ts";
+import { openDoubts } from "./doubts.ts";
+import { allOf, namesOf, seqsIn } from "./held.ts";
 import { bothSides, type LaneSpans, type Ledger, type LedgerState, otherSide, type Side } from "./ledger.ts";
 import { type StandbyRules, sideFor } from "./policy.ts";
 import {
@@ -52,7 +54,6 @@ export type Posture = ReturnType<typeof keepPosture>;
 const lookEveryMs = 1_000;
 /** A cluster that is left while it answers is asked first what it has: then the other one goes on in order. */
 const graceMs = 30_000;
-const nothing: Held = new Map();
 
 export function keepPosture(options: PostureOptions) {
   const { env, log, rules, groupId, sides, onMove } = options;
@@ -69,8 +70,8 @@ export function keepPosture(options: PostureOptions) {
   let isReady = false;
   let why = unmet();
   let isOver = false;
-  let held = nothing;
-  let doubted = nothing;
+  const doubts = openDoubts(log);
+  const announce = openAnnouncer(log);
   let sinceMs = env.monoMs();
   let graceUntilMs = Number.NEGATIVE_INFINITY;
   let troubleSinceMs: number | null = env.monoMs();
@@ -93,7 +94,7 @@ export function keepPosture(options: PostureOptions) {
       abandoned: state.abandoned,
       troubleSinceMs,
       otherSinceMs: sides[otherSide(state.active)].answersSinceMs(),
-      heldSeqs: seqsIn(held.values()),
+      heldSeqs: seqsIn(doubts.held().values()),
     });
     if (wanted === state.active) return;
     move({ active: wanted }, "by itself").catch((error: unknown) => log.error({ err: error }, messageOf(error)));
@@ -137,7 +138,11 @@ export function keepPosture(options: PostureOptions) {
     for (const side of bothSides) await recognise(side);
     if (active() === undefined) return unready(unmet(sides[noted.active].trouble()));
     if (other() === undefined && env.monoMs() < graceUntilMs) return unready(unmet("the other one is asked first"));
-    const hasChanged = await divide(ledger, noted.active);
+    const side = otherSide(noted.active);
+    const era = state?.era ?? noted.era;
+    const hasChanged = await doubts.divide({ ledger, era, side, queue: other(), mayRepeat: mayRepeat(side) });
+    const queues = bothSides.flatMap((one) => queueOf(one) ?? []);
+    announce(state?.change ?? null, queues, doubts.held(), doubts.doubted());
     if (isReady && !hasChanged) return;
     if (!isReady) troubleSinceMs = null;
     isReady = true;
@@ -178,7 +183,7 @@ export function keepPosture(options: PostureOptions) {
     const clusterIds = { primary: queues.primary?.clusterId ?? null, standby: queues.standby?.clusterId ?? null };
     const side: Side = given === "primary" ? "standby" : "primary";
     ownEra = 1;
-    const first = { era: ownEra, active: side, abandoned: given, clusterIds };
+    const first = { era: ownEra, active: side, abandoned: given, clusterIds, change: null };
     if (!(await ledger.begin(first, reserved))) throw overtaken();
     log.info(clusterIds, "from here on the journal notes what it sends to which cluster");
     return ledger.state();
@@ -194,8 +199,7 @@ export function keepPosture(options: PostureOptions) {
     }
     state = next;
     troubleSinceMs = null;
-    held = nothing;
-    doubted = nothing;
+    doubts.clear();
     unready(unmet());
     onMove();
     if (next.abandoned !== null) {
@@ -228,26 +232,6 @@ export function keepPosture(options: PostureOptions) {
     state = journal?.ledger.state() ?? state;
   }
 
-  /** What the other side may have: freed where it is absent, held until it is released. True where that has changed. */
-  async function divide(ledger: Ledger, side: Side): Promise<boolean> {
-    const [era, away] = [state?.era ?? 0, otherSide(side)];
-    const queue = other();
-    if (queue !== undefined) {
-      const absent = lacking(ledger.reserved(away), (lane) => queue.forwarded(lane));
-      if (absent.length > 0) {
-        if (!(await ledger.free(era, away, absent))) throw overtaken();
-        log.warn({ side: away, seqs: seqsIn(absent) }, "what may have been there is not: it goes to the other cluster");
-      }
-    }
-    const reserved = ledger.reserved(away);
-    const left = byLane(queue === undefined ? reserved : lacking(reserved, (lane) => queue.released(lane)));
-    const isDoubted = queue === undefined && mayRepeat(away);
-    const sizes = (): string => [held, doubted].map((one) => `${one.size} ${seqsIn(one.values())}`).join();
-    const before = sizes();
-    [held, doubted] = isDoubted ? [nothing, left] : [left, nothing];
-    return before !== sizes();
-  }
-
   function mayRepeat(away: Side): boolean {
     if (abandoned() === away) return true;
     return rules.inDoubt === "repeat" && env.monoMs() - sinceMs >= rules.switchAfterMs;
@@ -261,9 +245,11 @@ export function keepPosture(options: PostureOptions) {
     if (!(await journal.ledger.move(era, { ...known, ...change }))) throw overtaken();
   }
 
-  async function move(change: Partial<Omit<LedgerState, "era">>, cause: string): Promise<void> {
-    await note(change);
-    log.warn({ ...change, era: ownEra, cause, alarm: true }, "the gateway goes on at the other cluster");
+  async function move(next: Pick<LedgerState, "active"> & Partial<LedgerState>, cause: string): Promise<void> {
+    const from = state?.active ?? otherSide(next.active);
+    const change = { era: (state?.era ?? 0) + 1, from, to: next.active, atMs: Math.floor(env.wallUs() / 1_000), cause };
+    await note({ ...next, change: from === next.active ? (state?.change ?? null) : change });
+    log.warn({ ...next, era: ownEra, cause, alarm: true }, "the gateway goes on at the other cluster");
     attend();
   }
 
@@ -295,8 +281,8 @@ export function keepPosture(options: PostureOptions) {
     queueOf,
     /** What the journal knows as forwarded. */
     told: (lane: Lane): Ranges => journal?.ledger.forwarded(lane) ?? [],
-    held: (): Held => held,
-    doubted: (): Held => doubted,
+    held: doubts.held,
+    doubted: doubts.doubted,
     ready,
     /** Notes what is about to be sent to the active side. @throws Fault where that is another one by now */
     async reserve(outcomes: readonly Outcome[]): Promise<void> {

@@ -261,9 +261,9 @@ export async function runStandbyHistory(
   calm = true;
   say("--- calm ---");
   for (const side of bothSides) if (side !== abandoned) clusters[side].setAway(false);
-  for (const gateway of running().slice(0, -1)) gateway.life.alive = false;
-  for (const { life } of running()) life.stalledUntilMs = 0;
-  if (running().length === 0) startGateway();
+  // One that has lost its place to another that is gone, and has nothing to send, does not know yet.
+  for (const gateway of running()) gateway.life.alive = false;
+  startGateway();
   for (let untilMs = faultsMs; untilMs < faultsMs + calmMs && journal.waiting() > 0; ) {
     untilMs += minuteMs;
     await clock.run(untilMs);

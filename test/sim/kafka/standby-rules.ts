@@ -79,7 +79,7 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   // What the other cluster has and could still lose stays held.
   holdyoung: [
     {
-      file: `${folder}/posture.ts`,
+      file: `${folder}/doubts.ts`,
       find: "lacking(reserved, (lane) => queue.released(lane)));",
       replace: "lacking(reserved, (lane) => queue.forwarded(lane)));",
     },

@@ -7,6 +7,7 @@
  *   ["lane", agent, stream, epoch]     the forwarded ranges of a lane
  *   ["floor", agent, store id]         the highest forgotten run of a store
  *   ["replay", id]                     which seqs of a dead letter were replayed
+ *   ["switch", era]                    why the gateway changed to the other cluster, for people; in partition 0 only
  *
  * Anything else is foreign, and nothing is guessed from a partition that somebody else writes to.
  */
@@ -81,12 +82,32 @@ export interface ReplayRecord {
   readonly base: Ranges;
 }
 
+/** Seqs of lanes, as people read them. */
+export type NamedSpans = readonly (readonly [agent: string, stream: string, epoch: string, ...spans: string[]])[];
+
+/** A change between two clusters; the rules do not read it. */
+export interface SwitchRecord {
+  readonly era: number;
+  readonly from: string;
+  readonly to: string;
+  /** The gateway's wall clock, ms since 1970. */
+  readonly atMs: number;
+  readonly cause: string;
+  /** What waited then until the other cluster would tell whether it has it; the first lanes of it. */
+  readonly heldSeqs: number;
+  readonly held: NamedSpans;
+  /** What was sent though the other cluster may have it too, and is marked so; the first lanes of it. */
+  readonly repeatedSeqs: number;
+  readonly repeated: NamedSpans;
+}
+
 export type PositionRecord =
   | { readonly kind: "queue"; readonly queue: QueueRecord }
   | { readonly kind: "shard"; readonly shard: ShardRecord }
   | { readonly kind: "lane"; readonly entry: LaneRecord }
   | { readonly kind: "floor"; readonly floor: Floor }
   | { readonly kind: "replay"; readonly replay: ReplayRecord }
+  | { readonly kind: "switch"; readonly change: SwitchRecord }
   | { readonly kind: "deleted"; readonly key: string };
 
 type Quad = readonly [number, number, string | null, string | null];
@@ -118,6 +139,9 @@ function contentOf(record: Exclude<PositionRecord, { kind: "deleted" }>): { key:
   if (record.kind === "queue") return { key: queueText, value: { v: 1, ...record.queue } };
   if (record.kind === "shard") return { key: shardText, value: { v: 1, ...record.shard } };
   if (record.kind === "floor") return { key: floorText(record.floor), value: { v: 1, run: record.floor.run } };
+  if (record.kind === "switch") {
+    return { key: JSON.stringify(["switch", String(record.change.era)]), value: { v: 1, ...record.change } };
+  }
   if (record.kind === "replay") {
     const { id, t, atMs, ranges, base } = record.replay;
     return { key: replayText(id), value: { v: 1, t, atMs, ranges: ranges.map(toQuad), base: base.map(toQuad) } };
@@ -152,6 +176,8 @@ export function decodePosition({ topic, partition, offset, key, value }: StoredR
       return { kind, floor: { agent: textOf(agent), storeId: textOf(third), run: countOf(content.run) } };
     }
     if (kind === "replay") return { kind, replay: toReplay(textOf(agent), content) };
+    // Nothing is decided by it, so it is not looked into.
+    if (kind === "switch") return { kind, change: content as unknown as SwitchRecord };
     if (kind === "lane") {
       return {
         kind,

@@ -45,7 +45,7 @@ export function foldPositions() {
       else if (record.kind === "floor") folded.floors.set(floorText(record.floor), record.floor);
       else if (record.kind === "replay") folded.replays.set(record.replay.id, record.replay);
       else if (record.kind === "lane") folded.lanes.set(laneText(record.entry.lane), record.entry);
-      else folded.lanes.delete(record.key);
+      else if (record.kind === "deleted") folded.lanes.delete(record.key);
     },
   };
 }

@@ -10,7 +10,14 @@ import type { Floor, Lane, LanePosition, Outcome } from "../../queue.ts";
 import { takeTurns } from "../../turns.ts";
 import { ClusterError, type Place } from "../cluster.ts";
 import { followed } from "../mirror/moves.ts";
-import { decodePosition, floorText, type LaneRecord, laneText, type ShardRecord } from "../records/position-records.ts";
+import {
+  decodePosition,
+  floorText,
+  type LaneRecord,
+  laneText,
+  type ShardRecord,
+  type SwitchRecord,
+} from "../records/position-records.ts";
 import { closedFault, staleFault, takenFault, unreleasedFault } from "../refusals.ts";
 import type { RoomKeeper } from "../room.ts";
 import { troubleFault } from "../trouble.ts";
@@ -47,6 +54,8 @@ export interface Shard {
   /** @param generation the one in which the caller looked at the positions */
   commit(outcomes: readonly Outcome[], positions: readonly LanePosition[], generation: number): Promise<void>;
   forget(floor: Floor, lanes: readonly Lane[]): Promise<void>;
+  /** Writes a record that no rule reads. */
+  note(change: SwitchRecord): Promise<void>;
   /** Writes what is not there yet of a dead letter's replay. @throws Fault as DeadLetters.replay */
   replay(letter: Letter, body: Outcome["body"]): Promise<void>;
   replayed(id: string): LetterState;
@@ -269,6 +278,7 @@ export function openShard(options: ShardOptions): Shard {
         await write(site, term, { lanes: gone, others: [{ kind: "floor", floor: raised }] });
         term.floors.set(key, raised);
       }),
+    note: (change) => inTurn(async () => write(site, await ready(), { others: [{ kind: "switch", change }] })),
     replay: (letter, body) =>
       inTurn(async () => {
         const term = await ready();

@@ -1,0 +1,51 @@
+/** What the cluster that is not active may have: held back until it tells, or sent to the other one, marked (I5). */
+import type { Logger } from "pino";
+import type { KafkaQueue } from "../kafka/kafka.ts";
+import { byLane, type Held, lacking, seqsIn } from "./held.ts";
+import type { Ledger, Side } from "./ledger.ts";
+import { overtaken } from "./refusals.ts";
+
+export interface Division {
+  readonly ledger: Ledger;
+  readonly era: number;
+  /** The side that is not active, and its queue; undefined while it is away. */
+  readonly side: Side;
+  readonly queue: KafkaQueue | undefined;
+  /** True where nobody waits for a cluster that is away. */
+  readonly mayRepeat: boolean;
+}
+
+const nothing: Held = new Map();
+
+export function openDoubts(log: Logger) {
+  let held = nothing;
+  let doubted = nothing;
+  const sizes = (): string => [held, doubted].map((one) => `${one.size} ${seqsIn(one.values())}`).join();
+
+  return {
+    held: (): Held => held,
+    doubted: (): Held => doubted,
+    clear(): void {
+      held = nothing;
+      doubted = nothing;
+    },
+    /**
+     * What is absent there is freed, and what is there is held until it is released. True where something has changed.
+     * @throws Fault where another process has written another era
+     */
+    async divide({ ledger, era, side, queue, mayRepeat }: Division): Promise<boolean> {
+      if (queue !== undefined) {
+        const absent = lacking(ledger.reserved(side), (lane) => queue.forwarded(lane));
+        if (absent.length > 0) {
+          if (!(await ledger.free(era, side, absent))) throw overtaken();
+          log.warn({ side, seqs: seqsIn(absent) }, "what may have been there is not: it goes to the other cluster");
+        }
+      }
+      const reserved = ledger.reserved(side);
+      const left = byLane(queue === undefined ? reserved : lacking(reserved, (lane) => queue.released(lane)));
+      const before = sizes();
+      [held, doubted] = queue === undefined && mayRepeat ? [nothing, left] : [left, nothing];
+      return before !== sizes();
+    },
+  };
+}
