@@ -23,7 +23,8 @@ test("I5: nothing is noted for a release while a lost marker leaves it undecided
   };
   const entry = await send();
   const note = async () => {
-    const state = { takenMs: 0, t: 1, positionsFrom: 0, entries: [entry], lanes: new Map(), replays: [], floors: [] };
+    const known = { lanes: new Map(), replays: [], floors: [], moves: 0 };
+    const state = { takenMs: 0, t: 1, positionsFrom: 0, entries: [entry], ...known };
     return takeCheckpoint({ cluster, positions } as Site, await cluster.topics(), () => 0, state);
   };
   const noted = await note();

@@ -42,13 +42,13 @@ export function keepBase(site: Site, term: Term): BaseKeeper {
   }
 
   async function note(): Promise<void> {
-    const { t, bases } = term.record;
+    const { t, bases, moves } = term.record;
     const ends = ({ topic, partition }: Place): number => bases[topic]?.newest[partition] ?? 0;
     const { positionsFrom, entries, lanes } = term;
     const replays = [...term.replays.values()].filter((replay) => replay.t > term.record.baseT);
     const floors = [...term.floors.keys()];
     const reached = site.mirror?.reached();
-    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors, reached };
+    const state = { takenMs: env.monoMs(), t, positionsFrom, entries, lanes, replays, floors, moves, reached };
     const taken = await takeCheckpoint(site, term.topics, ends, state);
     if (!("undecided" in taken)) checkpoint = taken;
     if (await isHanging("undecided" in taken ? taken : undefined)) throw lostRecords(site, "restart");

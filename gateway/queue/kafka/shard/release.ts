@@ -37,6 +37,8 @@ export interface Checkpoint {
   readonly replays: readonly ReplayRecord[];
   /** The keys of the floors. */
   readonly floors: readonly string[];
+  /** How often the queue had been moved to another cluster. */
+  readonly moves: number;
   /** Where what is written from here on will stand on the standby, or before; absent where no mirror keeps one. */
   readonly reached?: Reached | undefined;
 }
@@ -63,10 +65,10 @@ export async function takeCheckpoint(
   { cluster, positions }: Site,
   topics: ReadonlyMap<string, TopicInfo>,
   ends: (place: Place) => number,
-  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays" | "floors" | "reached"> &
+  state: Pick<Checkpoint, "takenMs" | "t" | "lanes" | "replays" | "floors" | "moves" | "reached"> &
     Pick<Term, "positionsFrom" | "entries">,
 ): Promise<Checkpoint | Undecided> {
-  const { takenMs, t, positionsFrom, entries, lanes, replays, floors, reached } = state;
+  const { takenMs, t, positionsFrom, entries, lanes, replays, floors, moves, reached } = state;
   const own = await cluster.watermarks(positions);
   // Somebody has deleted what no later record says again; a start refuses it, and says what to do.
   if (own.low > 0) throw new ClusterError("restart", "the positions have lost their beginning", positions);
@@ -97,6 +99,7 @@ export async function takeCheckpoint(
     lanes: new Map(lanes),
     replays,
     floors,
+    moves,
     reached,
   };
 }
@@ -183,8 +186,10 @@ export function isOwn({ format, namespace, shard }: Site, record: StoredRecord, 
 async function positionsStand(site: Site, checkpoint: Checkpoint, settledT: number): Promise<boolean> {
   const newest = new Map<string, number>();
   const once = new Set<string>();
-  let latestT = checkpoint.t;
   const { from, end } = checkpoint.positions;
+  // Before the queue was moved, older records may follow younger ones: a mirror repeats itself.
+  let moves = from === 0 ? 0 : checkpoint.moves;
+  let isCopied = false;
   const { low, stable } = await site.cluster.watermarks(site.positions);
   // It was decided up to there when the checkpoint was taken.
   if (low > 0 || stable < end) return false;
@@ -192,12 +197,15 @@ async function positionsStand(site: Site, checkpoint: Checkpoint, settledT: numb
     const position = decodePosition(record);
     if (position.kind === "lane") newest.set(laneText(position.entry.lane), position.entry.t);
     if (position.kind === "queue") once.add(queueText);
-    if (position.kind === "shard") latestT = position.shard.t;
+    if (position.kind === "shard") {
+      isCopied ||= position.shard.moves < moves;
+      moves = Math.max(moves, position.shard.moves);
+    }
     if (position.kind === "floor") once.add(floorText(position.floor));
     if (position.kind === "replay") newest.set(replayText(position.replay.id), position.replay.t);
   });
-  // A mirror that was started again copies older records behind the shard's own.
-  if (latestT < checkpoint.t) return false;
+  // The next start says what copies into this cluster, and refuses.
+  if (isCopied) return false;
   const wanted = [...checkpoint.floors, ...(site.shard === 0 ? [queueText] : [])];
   if (from === 0 && wanted.some((key) => !once.has(key))) return false;
   if (checkpoint.replays.some(({ id, t }) => t > settledT && (newest.get(replayText(id)) ?? 0) < t)) return false;

@@ -1,0 +1,203 @@
+/** What a standby that a mirror keeps holds back, and when a queue that was moved there refuses the mirror. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import fc from "fast-check";
+import pino from "pino";
+import { sleep, until } from "../../demo/waiting.ts";
+import { seenNames } from "../../gateway/queue/kafka/mirror/seen-names.ts";
+import { laneText } from "../../gateway/queue/kafka/records/position-records.ts";
+import type { Queue } from "../../gateway/queue/queue.ts";
+import { merged } from "../../shared/ranges.ts";
+import { type FakeCluster, fakeCluster } from "../fakes/kafka-cluster.ts";
+import { openTestQueue, topicsIn } from "../fakes/kafka-queue.ts";
+import { fakeMirrorMaker } from "../fakes/mirror-maker.ts";
+import { laneOf, positionOf, readings } from "../fakes/outcomes.ts";
+
+const topics = topicsIn("holdfast");
+const lane = laneOf("pump-17");
+const settleMs = 20;
+/** Rounds of the watch and looks of the release, a few of each. */
+const fewRoundsMs = 10 * settleMs;
+
+function clusterNamed(name: string): FakeCluster {
+  const { readings: data, losses, deadLetters, positions } = topics;
+  const nowMs = (): number => performance.now();
+  return fakeCluster({
+    topics: { [data]: 1, [losses]: 1, [deadLetters]: 1, [positions]: 1 },
+    nowMs,
+    clusterId: () => name,
+  });
+}
+
+/** Two clusters and what copies the first to the second, topic by topic. */
+function pair() {
+  const [a, b] = [clusterNamed("A"), clusterNamed("B")];
+  const maker = fakeMirrorMaker(a, b, () => []);
+  const copy = (...names: string[]): void => {
+    for (const topic of names) maker.copy({ topic, partition: 0 }, 1_000, "goes on");
+  };
+  const log: string[] = [];
+  const logger = pino({ base: null }, { write: (line: string) => void log.push(line) });
+  return { a, b, log, logger, copy, copyAll: () => copy(topics.readings, topics.positions) };
+}
+
+/** A queue on A whose identity is on B already. */
+async function opened(t: TestContext, { a, b, logger, copyAll }: ReturnType<typeof pair>): Promise<Queue> {
+  const copying = setInterval(copyAll, 5);
+  t.after(() => clearInterval(copying));
+  const queue = await openTestQueue(a.connect(), topics, null, { mirror: b.connect(), log: logger, settleMs });
+  t.after(() => queue.close());
+  await queue.commit([readings(lane, 1, [1])], [positionOf(lane, 1, 1)]);
+  await until("the first step is released", () => queue.progress().released >= 1);
+  clearInterval(copying);
+  copyAll();
+  return queue;
+}
+
+async function stays(queue: Queue, released: number): Promise<void> {
+  await sleep(fewRoundsMs);
+  assert.equal(queue.progress().released, released);
+}
+
+void describe("a standby that a mirror keeps", () => {
+  void it("I5: releases nothing before every name stands there, whatever its positions say", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    await stays(queue, 1);
+    clusters.copy(topics.positions);
+    await stays(queue, 1);
+    clusters.copy(topics.readings);
+    await until("it is released", () => queue.progress().released === 2);
+  });
+
+  void it("I5: nor before the positions stand there", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    clusters.copy(topics.readings);
+    await stays(queue, 1);
+    clusters.copy(topics.positions);
+    await until("it is released", () => queue.progress().released === 2);
+  });
+
+  void it("I5: does not count what its brokers could still lose", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    clusters.copyAll();
+    // A new leader again and again: what was there under one of them is not known to be there under the next.
+    const moving = setInterval(() => clusters.b.moveLeaders(settleMs), settleMs / 4);
+    t.after(() => clearInterval(moving));
+    await stays(queue, 1);
+    clearInterval(moving);
+    await until("it is released", () => queue.progress().released === 2);
+  });
+
+  void it("I5: is read again from its beginning where its topics were made anew", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    const place = { topic: topics.readings, partition: 0 };
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    clusters.b.recreate(topics.readings);
+    clusters.copy(topics.positions);
+    await stays(queue, 1);
+    for (const record of clusters.a.committed(place)) clusters.b.write(place, record);
+    await until("it is released", () => queue.progress().released === 2);
+    assert.match(clusters.log.join(""), /was made anew/);
+  });
+
+  void it("that is the queue's own cluster is refused", async (t) => {
+    const clusters = pair();
+    const opening = openTestQueue(clusters.a.connect(), topics, null, {
+      mirror: clusters.a.connect(),
+      log: clusters.logger,
+      signal: t.signal,
+    });
+    opening.catch(() => undefined);
+    await until("it says so", () => clusters.log.join("").includes("the standby is the cluster of the queue itself"));
+  });
+
+  void it("I5: takes the queue, and sends what it lacks and nothing else", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    clusters.copy(topics.readings);
+    await queue.commit([readings(lane, 3, [3])], [positionOf(lane, 1, 3)]);
+    clusters.copy(topics.positions);
+    const { groupId } = queue;
+    await queue.close();
+    const moved = await openTestQueue(clusters.b.connect(), topics, groupId, { confirmCluster: "B", settleMs });
+    t.after(() => moved.close());
+    const known = moved.forwarded(lane).flatMap(({ first, last }) => seqs(first, last));
+    assert.deepEqual(known, [1, 2]);
+  });
+
+  void it("I5: refuses a mirror that copies behind what was written there since the queue was moved", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    const { groupId } = queue;
+    await queue.close();
+    const open = () => openTestQueue(clusters.b.connect(), topics, groupId, { confirmCluster: "B", settleMs });
+    const moved = await open();
+    t.after(() => moved.close());
+    await moved.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    await until("it is released", () => moved.progress().released === 1);
+    clusters.copyAll();
+    let seq = 3;
+    const refused = { code: "damaged", why: /MirrorMaker runs/, remedy: /stop MirrorMaker/ };
+    await until("it is refused", () =>
+      moved.commit([readings(lane, seq, [seq])], [positionOf(lane, 1, seq++)]).then(
+        () => false,
+        (error: unknown) => (error as { code?: string }).code === "damaged",
+      ),
+    );
+    await assert.rejects(open(), refused);
+  });
+});
+
+void describe("names that were seen", () => {
+  const head = { namespace: "n", shard: 0, t: 1, kind: "reading", lane, replay: null } as const;
+  const edges = { before: null, after: null, opens: false, closes: false };
+  const key = laneText(lane);
+  const spans = fc.array(
+    fc.tuple(fc.integer({ min: 1, max: 9_000 }), fc.integer({ min: 0, max: 200 })).map(([first, length]) => ({
+      first,
+      last: first + length,
+    })),
+    { maxLength: 20 },
+  );
+  const rangesOf = (all: readonly { first: number; last: number }[]) =>
+    merged(all).map((span) => ({ ...span, before: null, after: null }));
+
+  void it("hold exactly what was noted and is not released, and forget what is (I8)", () => {
+    fc.assert(
+      fc.property(spans, spans, spans, (noted, released, asked) => {
+        const names = seenNames();
+        names.release([{ key, ranges: rangesOf(released) }]);
+        for (const span of noted) names.note({ ...head, ...edges, ...span });
+        const known = new Set([...noted, ...released].flatMap(({ first, last }) => seqs(first, last)));
+        const wanted = rangesOf(asked);
+        const expected = wanted.every(({ first, last }) => seqs(first, last).every((seq) => known.has(seq)));
+        assert.equal(names.holds([{ key, ranges: wanted }]), expected);
+        names.release([{ key, ranges: rangesOf([...noted, ...released]) }]);
+        assert.equal(names.chunks(), 0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  void it("tell what was read twice, and hold long losses without a bit for each seq", () => {
+    const names = seenNames();
+    assert.equal(names.note({ ...head, ...edges, first: 1, last: 3 }), 0);
+    assert.equal(names.note({ ...head, ...edges, first: 3, last: 5 }), 1);
+    names.note({ ...head, ...edges, kind: "loss", first: 10, last: 2 ** 40 });
+    assert.ok(names.holds([{ key, ranges: rangesOf([{ first: 10, last: 2 ** 40 }]) }]));
+    assert.equal(names.chunks(), 1);
+  });
+});
+
+function seqs(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+}
