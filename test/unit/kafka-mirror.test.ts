@@ -99,6 +99,8 @@ void describe("a standby that a mirror keeps", () => {
     const queue = await opened(t, clusters);
     const place = { topic: topics.readings, partition: 0 };
     await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    clusters.copy(topics.readings);
+    await stays(queue, 1);
     clusters.b.recreate(topics.readings);
     clusters.copy(topics.positions);
     await stays(queue, 1);
@@ -131,6 +133,22 @@ void describe("a standby that a mirror keeps", () => {
     t.after(() => moved.close());
     const known = moved.forwarded(lane).flatMap(({ first, last }) => seqs(first, last));
     assert.deepEqual(known, [1, 2]);
+  });
+
+  void it("says what it holds twice: that there is something, and once the queue is moved, what", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    const place = { topic: topics.readings, partition: 0 };
+    await queue.commit([readings(lane, 2, [2, 3])], [positionOf(lane, 1, 3)]);
+    clusters.copy(topics.readings);
+    for (const record of clusters.a.committed(place).slice(1)) clusters.b.write(place, record);
+    await until("it is said", () => clusters.log.join("").includes("the standby holds records twice"));
+    const { groupId } = queue;
+    await queue.close();
+    const more = { confirmCluster: "B", log: clusters.logger, settleMs };
+    const moved = await openTestQueue(clusters.b.connect(), topics, groupId, more);
+    t.after(() => moved.close());
+    assert.match(clusters.log.join(""), /"names":\["pump-17\/telemetry\/0123456789abcdef\/2-3"\]/);
   });
 
   void it("I5: refuses a mirror that copies behind what was written there since the queue was moved", async (t) => {

@@ -5,7 +5,8 @@
  */
 import { type Chain, chainsAgree } from "../../../../shared/chain.ts";
 import { rangesMax } from "../../../../shared/limits.ts";
-import { add, gaps, type Ranges, type Span, withinCount } from "../../../../shared/ranges.ts";
+import { add, gaps, merged, type Ranges, type Span, withinCount } from "../../../../shared/ranges.ts";
+import { letterId } from "../../dead-letters.ts";
 import type { Lane } from "../../queue.ts";
 import { laneText, replayText } from "../records/position-records.ts";
 import type { RecordName } from "../records/record-names.ts";
@@ -24,6 +25,9 @@ interface Found {
 
 /** More seqs than these under one name are no bits: a loss record can name 2^40. */
 const bitsMax = 100_000;
+/** Seqs that are remembered to be named, and names that are told, of what was found twice. */
+const againMax = 10_000;
+const namesMax = 100;
 /** Seqs of one chunk of bits. */
 const chunkSeqs = 4_096;
 
@@ -31,6 +35,8 @@ export function gatherNames() {
   /** By the text of the key of their record in the positions. */
   const all = new Map<string, Found>();
   let doubled = 0;
+  /** The first of them. */
+  const again: { readonly found: Found; readonly seq: number }[] = [];
   let latest: Found | undefined;
 
   function foundOf({ lane, replay }: RecordName): Found {
@@ -52,7 +58,7 @@ export function gatherNames() {
     const bit = seq % chunkSeqs;
     const mask = 1 << (bit & 31);
     const word = chunk[bit >>> 5] as number;
-    if ((word & mask) !== 0) doubled++;
+    if ((word & mask) !== 0 && doubled++ < againMax) again.push({ found, seq });
     chunk[bit >>> 5] = word | mask;
   }
 
@@ -69,7 +75,7 @@ export function gatherNames() {
     /** The dead letters of which a replay was found. */
     replays: (): string[] => [...all.values()].flatMap(({ replay }) => replay ?? []),
     /** Seqs that were found more than once: nobody can take that back, but it must be said. */
-    doubled: (): number => doubled,
+    doubled: (): Doubled => ({ seqs: doubled, names: namesOf(again) }),
     /** `known` with what was found beyond it of the lane or replay whose positions have that key. */
     unite(key: string, known: Ranges): Ranges {
       const found = all.get(key);
@@ -84,6 +90,20 @@ export function gatherNames() {
       return withinCount(ranges, rangesMax);
     },
   };
+}
+
+/** Seqs that stand somewhere twice, and names for the first of them. */
+export interface Doubled {
+  readonly seqs: number;
+  readonly names: readonly string[];
+}
+
+function namesOf(again: readonly { readonly found: Found; readonly seq: number }[]): string[] {
+  const byFound = Map.groupBy(again, ({ found }) => found);
+  const names = [...byFound].flatMap(([{ lane }, all]) =>
+    merged(all.map(({ seq }) => ({ first: seq, last: seq }))).map((span) => letterId(lane, span)),
+  );
+  return names.slice(0, namesMax);
 }
 
 export type FoundNames = ReturnType<typeof gatherNames>;

@@ -8,7 +8,7 @@ import { movedTo } from "../mirror/moves.ts";
 import { basesOn, decodePosition } from "../records/position-records.ts";
 import { beginningLost } from "../refusals.ts";
 import { type Derived, derivePositions, type Folded, foldPositions } from "./derive.ts";
-import { gatherNames } from "./found-names.ts";
+import { type Doubled, gatherNames } from "./found-names.ts";
 import type { Site } from "./term.ts";
 import { type VanishedTopic, vanishedTopics } from "./vanished.ts";
 
@@ -34,7 +34,7 @@ export interface Scan {
   readonly epochs: string;
   /** Partitions whose base retention has passed, and seqs that stand there twice: both must be said. */
   readonly passed: readonly Place[];
-  readonly doubled: number;
+  readonly doubled: Doubled;
   /** Topics that were deleted with what was released there. */
   readonly vanished: readonly VanishedTopic[];
 }

@@ -99,7 +99,7 @@ export async function beginTerm(site: Site, producer: TransactionalProducer): Pr
   for (const place of scan.passed) {
     log.error({ ...place, alarm: true }, "retention has passed the base: what is gone there cannot be verified");
   }
-  if (scan.doubled > 0) log.error({ seqs: scan.doubled, alarm: true }, "seqs stand in the topics more than once");
+  if (scan.doubled.seqs > 0) log.error({ ...scan.doubled, alarm: true }, "seqs stand in the topics more than once");
   for (const one of scan.vanished) {
     const text = vanishedText(site.shard, one);
     log.error({ shard: site.shard, ...one, alarm: true }, text);
