@@ -198,6 +198,16 @@ export function addGatewayMetrics(registry: Registry, sources: StatusSources): v
     read: () => forwarder.status().settling.readings,
   });
   addGauge(registry, {
+    name: "holdfast_gateway_held_seqs",
+    help: "Seqs that wait for a cluster which is away to tell whether it has them.",
+    read: () => sources.standby?.status().heldSeqs ?? 0,
+  });
+  addGauge(registry, {
+    name: "holdfast_gateway_on_standby",
+    help: "1 while the standby cluster takes the readings.",
+    read: () => (sources.standby?.status().active === "standby" ? 1 : 0),
+  });
+  addGauge(registry, {
     name: "holdfast_gateway_journal_bytes",
     help: "Bytes that the journal takes of its quota.",
     read: () => journal.usage().usedBytes,

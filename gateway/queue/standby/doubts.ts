@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import { byLane, type Held, lacking, seqsIn } from "./held.ts";
 import type { Ledger, Side } from "./ledger.ts";
-import { overtaken } from "./refusals.ts";
+import { beganAnew } from "./refusals.ts";
 
 export interface Division {
   readonly ledger: Ledger;
@@ -31,13 +31,13 @@ export function openDoubts(log: Logger) {
     },
     /**
      * What is absent there is freed, and what is there is held until it is released. True where something has changed.
-     * @throws Fault where another process has written another era
+     * @throws Fault (retryable) where another era has begun meanwhile
      */
     async divide({ ledger, era, side, queue, mayRepeat }: Division): Promise<boolean> {
       if (queue !== undefined) {
         const absent = lacking(ledger.reserved(side), (lane) => queue.forwarded(lane));
         if (absent.length > 0) {
-          if (!(await ledger.free(era, side, absent))) throw overtaken();
+          if (!(await ledger.free(era, side, absent))) throw beganAnew();
           log.warn({ side, seqs: seqsIn(absent) }, "what may have been there is not: it goes to the other cluster");
         }
       }

@@ -59,8 +59,9 @@ export function keepPosture(options: PostureOptions) {
   const { env, log, rules, groupId, sides, onMove } = options;
   let journal: StandbyJournal | undefined;
   let state: LedgerState | null = null;
-  /** The latest era that this process has made or begun in. */
+  /** The era that this process acts in, and the one that it is about to write: its own moves are no other's. */
   let ownEra: number | undefined;
+  let nextEra: number | undefined;
   /** What a person has given up before there was a ledger to note it in. */
   let { abandoned: given } = options;
   /** Openings of each side with which the journal has compared itself. */
@@ -87,7 +88,7 @@ export function keepPosture(options: PostureOptions) {
   function look(): void {
     timer = env.after(lookEveryMs, look);
     if (!isReady || rules.inDoubt === "repeat") attend();
-    if (state === null || journal === undefined) return;
+    if (state === null || journal === undefined || isOver || nextEra !== undefined) return;
     const wanted = sideFor(rules, {
       nowMs: env.monoMs(),
       active: state.active,
@@ -130,7 +131,7 @@ export function keepPosture(options: PostureOptions) {
     if (state !== null && ledger.state() === null) return void leaveLedger(state);
     const noted = ledger.state() ?? (await begin(ledger));
     if (noted === null) return unready(unmet("the journal is new or may have gone back, and needs both clusters"));
-    if (noted.era !== ownEra) throw overtaken();
+    if (!isOwn(noted.era)) throw overtaken();
     if (noted.era !== state?.era) take(noted);
     if (given !== null && noted.abandoned !== given) return void (await giveUp(given));
     if (given !== null) journal.onGivenUp?.();
@@ -237,12 +238,20 @@ export function keepPosture(options: PostureOptions) {
     return rules.inDoubt === "repeat" && env.monoMs() - sinceMs >= rules.switchAfterMs;
   }
 
-  /** Writes the next era. @throws Fault where another process has written one */
+  const isOwn = (era: number): boolean => era === ownEra || era === nextEra;
+
+  /** Writes the next era. @throws Fault where another one was written meanwhile */
   async function note(change: Partial<Omit<LedgerState, "era">>): Promise<void> {
     if (journal === undefined || state === null) throw why;
+    if (nextEra !== undefined) throw beganAnew();
     const { era, ...known } = state;
-    ownEra = era + 1;
-    if (!(await journal.ledger.move(era, { ...known, ...change }))) throw overtaken();
+    nextEra = era + 1;
+    try {
+      if (!(await journal.ledger.move(era, { ...known, ...change }))) throw beganAnew();
+      ownEra = nextEra;
+    } finally {
+      nextEra = undefined;
+    }
   }
 
   async function move(next: Pick<LedgerState, "active"> & Partial<LedgerState>, cause: string): Promise<void> {
@@ -290,7 +299,7 @@ export function keepPosture(options: PostureOptions) {
       troubleSinceMs ??= env.monoMs();
       if (await ledger.reserve(noted.era, noted.active, namesOf(outcomes))) return;
       const present = ledger.state();
-      if (present !== null && present.era !== ownEra) throw overtaken();
+      if (present !== null && !isOwn(present.era)) throw overtaken();
       attend();
       throw beganAnew();
     },

@@ -18,7 +18,7 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   era: [
     {
       file: `${folder}/posture.ts`,
-      find: "if (noted.era !== ownEra) throw overtaken();",
+      find: "if (!isOwn(noted.era)) throw overtaken();",
       replace: "ownEra = noted.era;",
     },
     {
