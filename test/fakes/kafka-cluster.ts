@@ -51,10 +51,10 @@ export interface FakeCluster {
   /** Aborts what is open too long, and writes markers that are late. */
   tick(): void;
   /**
-   * The machines lose power: of each log `cut(length)` tells how many of its latest items are gone, of those younger
+   * The machines lose power: of each log `cut(length, place)` tells how many of its latest items are gone, of those younger
    * than `settledMs`. Every partition gets a new leader epoch.
    */
-  powerCut(settledMs: number, cut: (young: number) => number): void;
+  powerCut(settledMs: number, cut: (young: number, place: Place) => number): void;
   /** A partition loses its end from an offset on. */
   loseFrom(place: Place, offset: number): void;
   /** Every partition gets a leader on whose disk nothing young is settled yet. */
@@ -78,7 +78,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
   function make(topic: string, partitions: number): void {
     topics.set(topic, { id: `${clusterId()}-topic-${++made}`, partitions });
     for (let partition = 0; partition < partitions; partition++) {
-      logs.set(`${topic}/${partition}`, newLog());
+      logs.set(`${topic}/${partition}`, newLog({ topic, partition }));
     }
   }
   for (const [topic, partitions] of Object.entries(options.topics)) make(topic, partitions);
@@ -244,7 +244,7 @@ export function fakeCluster(options: FakeClusterOptions): FakeCluster {
     powerCut(settledMs, cut) {
       for (const [key, log] of logs) {
         const young = log.items.filter(({ atMs }) => atMs > nowMs() - settledMs).length;
-        const gone = cutEnd(log, Math.min(young, cut(young)));
+        const gone = cutEnd(log, Math.min(young, cut(young, log.place)));
         if (gone > 0) tell(`${key} loses ${gone} items from ${endOf(log)} on`);
       }
     },

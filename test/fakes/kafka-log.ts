@@ -1,5 +1,5 @@
 /** A partition of the cluster in memory: a log of records and markers, and what readers may see of it. */
-import type { StoredRecord } from "../../gateway/queue/kafka/cluster.ts";
+import type { Place, StoredRecord } from "../../gateway/queue/kafka/cluster.ts";
 
 /** What is appended; the producer of a record without a transaction is "". */
 export type LogEntry =
@@ -7,6 +7,7 @@ export type LogEntry =
   | { readonly kind: "marker"; readonly pid: string; readonly isCommit: boolean };
 
 export interface Log {
+  readonly place: Place;
   low: number;
   items: { readonly entry: LogEntry; readonly atMs: number; readonly leaderEpoch: number }[];
   leaderEpoch: number;
@@ -14,8 +15,8 @@ export interface Log {
   readonly epochs: Map<string, number>;
 }
 
-export function newLog(): Log {
-  return { low: 0, items: [], leaderEpoch: 0, epochs: new Map() };
+export function newLog(place: Place): Log {
+  return { place, low: 0, items: [], leaderEpoch: 0, epochs: new Map() };
 }
 
 export function append(log: Log, atMs: number, entry: LogEntry): void {

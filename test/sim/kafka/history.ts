@@ -20,6 +20,7 @@ import { auditReplays, auditTopics } from "./audit.ts";
 import { countedFormat, dataTopic, deadLetterTopic, isLarge, lossTopic } from "./counted-format.ts";
 import { lightJournal } from "./light-journal.ts";
 import { replayerOf, wantReplays } from "./replays.ts";
+import { type FaultName, faultsOf, pickFault, pickTheme } from "./themes.ts";
 
 export interface HistoryResult {
   readonly seed: number;
@@ -50,6 +51,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   };
   const [shards, partitions] = [dice.pick([1, 1, 2]), dice.pick([1, 2, 3])];
   const [failsAt, latencyMs] = [dice.pick([0, 0.02, 0.1]), dice.pick([5, 50, 400])];
+  const theme = pickTheme(dice);
   let calm = false;
 
   const cluster = fakeCluster({
@@ -131,7 +133,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   }
 
   const running = (): typeof gateways => gateways.filter(({ life }) => life.alive);
-  const faults: Record<string, () => boolean> = {
+  const faults: Record<FaultName, () => boolean> = {
     kill() {
       const alive = running();
       if (alive.length === 0) return false;
@@ -160,6 +162,22 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       clock.after(dice.wait(3 * secondMs), null, () => cluster.setAway(false));
       return true;
     },
+    /** Starts again and again, and each time the newest of one partition is gone: a marker, or a whole transaction. */
+    "weak broker"() {
+      const victim = dice.chance(0.7)
+        ? { topic: dataTopic, partition: dice.below(partitions), items: 1 }
+        : { topic: positionsTopic, partition: dice.below(shards), items: 3 };
+      let times = 2 + dice.below(3);
+      const again = (): void => {
+        if (calm || times-- === 0) return;
+        cluster.powerCut(settleMs, (_, { topic, partition }) =>
+          topic === victim.topic && partition === victim.partition ? victim.items : 0,
+        );
+        clock.after(dice.between(settleMs, 2 * settleMs), null, again);
+      };
+      again();
+      return true;
+    },
     "leaders moved"() {
       cluster.moveLeaders(settleMs);
       return true;
@@ -169,19 +187,11 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       return true;
     },
   };
-  const weights: Record<string, number> = {
-    kill: 4,
-    zombie: 1,
-    away: 2,
-    "power cut": 3,
-    "leaders moved": 2,
-    "journal lost": 0.5,
-  };
-  const enabled = Object.keys(faults).filter(() => dice.chance(0.6));
+  const kinds = faultsOf(theme, dice);
 
   let active: readonly AgentLane[] = lanes;
   function load(): void {
-    clock.after(dice.wait(700), null, () => {
+    clock.after(dice.wait(theme.blockMs), null, () => {
       if (calm) return;
       // Each device rests now and then: what a lane was last told stands alone for a while.
       if (dice.chance(0.02)) active = lanes.filter(() => dice.chance(0.5));
@@ -190,7 +200,7 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
       // What nobody can decode becomes a dead letter.
       const block = dice.chance(0.1)
         ? lane.loss(1 + dice.below(2))
-        : dice.chance(0.1)
+        : dice.chance(theme.deadShare)
           ? lane.block(length)
           : readings(lane, length);
       const { storeId, run } = lane.record;
@@ -201,13 +211,12 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   }
 
   function strike(): void {
-    clock.after(dice.wait(20 * secondMs), null, () => {
+    clock.after(dice.wait(theme.faultMs), null, () => {
       if (calm) return;
-      let at = dice.next() * enabled.reduce((sum, name) => sum + (weights[name] as number), 0);
-      const name = enabled.find((one) => (at -= weights[one] as number) < 0);
+      const name = pickFault(theme, kinds, dice);
       if (name !== undefined) {
         say(`FAULT ${name}`);
-        if (faults[name]?.() === true) count(`fault: ${name}`);
+        if (faults[name]()) count(`fault: ${name}`);
       }
       strike();
     });
@@ -219,7 +228,8 @@ export async function runHistory(seed: number, trace: (line: string) => void = (
   }
 
   const replayers = () => running().flatMap(({ replayer }) => replayer ?? []);
-  const replays = wantReplays({ cluster, clock, dice: dice.split(), namespace, say, count, find, replayers });
+  const told = { namespace, say, count, find };
+  const replays = wantReplays({ ...theme, ...told, cluster, clock, dice: dice.split(), replayers });
 
   startGateway();
   load();

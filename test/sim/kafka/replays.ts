@@ -19,11 +19,12 @@ export interface ReplaysOptions {
   readonly say: (line: string) => void;
   readonly count: (what: string) => void;
   readonly find: (kind: string, text: string) => void;
+  /** The mean time from one wish to the next. */
+  readonly wishMs: number;
   /** Of the gateways that run. */
   readonly replayers: () => readonly Replayer[];
 }
 
-const wishEveryMs = 15_000;
 /** Slow brokers take a second for each call, and there may be hundreds of dead letters. */
 const patienceMs = 3 * 3_600_000;
 const stepMs = 10_000;
@@ -35,7 +36,7 @@ export function replayerOf(queue: Queue): Replayer {
 }
 
 export function wantReplays(options: ReplaysOptions) {
-  const { cluster, clock, dice, namespace, say, count, find, replayers } = options;
+  const { cluster, clock, dice, namespace, say, count, find, replayers, wishMs } = options;
   const { nameOf } = countedFormat(namespace, 1);
   /** Dead letters that somebody was told to be replayed. */
   const done = new Set<string>();
@@ -64,7 +65,7 @@ export function wantReplays(options: ReplaysOptions) {
   }
 
   function begin(): void {
-    clock.after(dice.wait(wishEveryMs), null, () => {
+    clock.after(dice.wait(wishMs), null, () => {
       if (over) return;
       begin();
       const known = letters();

@@ -142,6 +142,8 @@ export const kafkaRules: Readonly<Record<string, readonly Patch[]>> = {
       replace: "void refuseBehindLoss;",
     },
   ],
+  // What was sent about when a leader changed is looked for before anything younger is sent.
+  proven: [{ file: `${folder}/shard/term.ts`, find: "await proveEntries(site, term);", replace: "void proveEntries;" }],
   // A plan made on the positions of an earlier generation is refused.
   stale: [{ file: `${folder}/shard/shard.ts`, find: "if (seen !== generation) throw staleFault();", replace: "" }],
   // A new queue counts as made once its first record cannot be lost.
