@@ -12,11 +12,14 @@ export interface CommitSize {
 
 /** Enough for one commit to spread its fsyncs over many readings, little enough for flat memory. */
 export const commitSizeMax: CommitSize = { bytes: 4 * 1024 * 1024, readings: 50_000 };
-const commitSizeMin: CommitSize = { bytes: 4 * 1024, readings: 50 };
-/** A request over a connection that brokers have muted is given up after 10 s, and half a commit may wait behind the other. */
-const slowMs = 3_000;
+/** Where every commit takes long, however small, there must still be some throughput. */
+const commitSizeMin: CommitSize = { bytes: 16 * 1024, readings: 1_000 };
+/** A request over a connection that brokers have muted is given up after 10 s. */
+const slowMs = 5_000;
 /** So that a commit of twice the size is not slow. */
-const quickMs = slowMs / 4;
+const quickMs = slowMs / 2;
+/** What came in while one commit took its time must not make the next one many times as large. */
+const creep = 1.25;
 
 export function sizeOfEntries(entries: readonly Pick<JournalEntry, "block">[]): CommitSize {
   let [readings, bytes] = [0, 0];
@@ -40,15 +43,17 @@ export function isLarge(held: CommitSize, most: CommitSize): boolean {
  * @param landed false where it failed: that it failed quickly says nothing about its size
  */
 export function nextCommitSize(most: CommitSize, held: CommitSize, tookMs: number, landed: boolean): CommitSize {
-  if (tookMs > slowMs) {
-    return {
-      bytes: Math.max(commitSizeMin.bytes, Math.floor(held.bytes / 2)),
-      readings: Math.max(commitSizeMin.readings, Math.floor(held.readings / 2)),
-    };
-  }
-  if (!landed || tookMs > quickMs || !isLarge(held, most)) return most;
+  if (tookMs > slowMs) return scaled(held, 1 / 2);
+  if (!landed) return most;
+  if (tookMs > quickMs) return scaled(held, creep);
+  return isLarge(held, most) ? scaled(most, 2) : most;
+}
+
+function scaled({ bytes, readings }: CommitSize, by: number): CommitSize {
+  const within = (least: number, value: number, top: number): number =>
+    Math.min(top, Math.max(least, Math.floor(value)));
   return {
-    bytes: Math.min(commitSizeMax.bytes, most.bytes * 2),
-    readings: Math.min(commitSizeMax.readings, most.readings * 2),
+    bytes: within(commitSizeMin.bytes, bytes * by, commitSizeMax.bytes),
+    readings: within(commitSizeMin.readings, readings * by, commitSizeMax.readings),
   };
 }
