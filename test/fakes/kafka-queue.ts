@@ -1,12 +1,11 @@
 /** A Kafka queue for tests: one topic for each kind of record, JSON, and a settle time that no test waits for. */
 
 import type { KafkaCluster } from "../../gateway/queue/kafka/cluster.ts";
-import { type KafkaQueueOptions, openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
+import { type KafkaQueue, type KafkaQueueOptions, openKafkaQueue } from "../../gateway/queue/kafka/kafka.ts";
 import type { RecordFormat } from "../../gateway/queue/kafka/records/format.ts";
 import { recordFormat } from "../../gateway/queue/kafka/records/record-format.ts";
 import type { RoomKeeper } from "../../gateway/queue/kafka/room.ts";
 import { keysOf, topicNames } from "../../gateway/queue/kafka/topics/topic-names.ts";
-import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
 import { silent } from "./journal-in-memory.ts";
 
@@ -58,7 +57,7 @@ export function openTestQueue(
   topics: QueueTopics,
   groupId: string | null,
   more: Partial<KafkaQueueOptions> = {},
-): Promise<Queue> {
+): Promise<KafkaQueue> {
   return openKafkaQueue({
     cluster,
     env: { ...realEnv(), random: () => 0 },

@@ -179,4 +179,34 @@ export const intoTheQueue: readonly Mutant[] = [
       name: "I4, I5: random histories of the Kafka queue end without a hole, a double or anything stuck",
     },
   },
+  {
+    id: "standby-held-sent",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/queue/standby/standby.ts",
+        find: "posture.held().get(laneKey(lane))?.spans ?? [];",
+        replace: "[];",
+      },
+    ],
+    test: {
+      file: "test/sim/kafka/standby-histories.test.ts",
+      name: "I5: random histories of two clusters end with every reading on one of them, once",
+    },
+  },
+  {
+    id: "standby-held-settled",
+    invariant: "I5",
+    patches: [
+      {
+        file: "gateway/forwarder/plan.ts",
+        find: "if (!missing.some(({ first, last }) => touches(held, first, last))) whole.push(entry);",
+        replace: "whole.push(entry);",
+      },
+    ],
+    test: {
+      file: "test/unit/forwarder-plan.test.ts",
+      name: "I5: a plan writes nothing that is held, and calls no entry whole of which a part is",
+    },
+  },
 ];

@@ -10,7 +10,7 @@ import { beyond, type Ranges, union } from "../../../shared/ranges.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import { closedFault } from "../kafka/refusals.ts";
 import { laneKey } from "../lane-key.ts";
-import type { Lane, LanePosition, Outcome, Queue } from "../queue.ts";
+import type { Floor, Lane, LanePosition, Outcome, Queue } from "../queue.ts";
 import { eitherLetters } from "./dead-letters.ts";
 import { eachLane, marked, seqsIn } from "./held.ts";
 import { bothSides, type LedgerState, type Side } from "./ledger.ts";
@@ -141,9 +141,13 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     return known === 2 ? "all" : known === (givenUp === null ? 0 : 1) ? "nothing" : "part";
   }
 
+  function refuse(): never {
+    throw closedFault();
+  }
+
   const rememberedOf = (lane: Lane): Ranges =>
     reach() === "all" ? [] : (remembered.get(laneKey(lane))?.forwarded ?? []);
-  const queues = (): KafkaQueue[] => bothSides.flatMap((side) => posture.queueOf(side) ?? []);
+  const queues = (): KafkaQueue[] => (closed ? refuse() : bothSides.flatMap((side) => posture.queueOf(side) ?? []));
 
   function released(lane: Lane): Ranges {
     return queues().reduce((ranges, queue) => union(ranges, queue.released(lane)), rememberedOf(lane));
@@ -209,8 +213,13 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
         yield { lane, storeId, run, forwarded: released(lane) };
       }
     },
-    *floors() {
-      for (const queue of queues()) yield* queue.floors();
+    floors() {
+      const highest = new Map<string, Floor>();
+      for (const floor of queues().flatMap((queue) => [...queue.floors()])) {
+        const key = `${floor.agent} ${floor.storeId}`;
+        if (floor.run > (highest.get(key)?.run ?? 0)) highest.set(key, floor);
+      }
+      return highest.values();
     },
     commit,
     async forget(floor, lanes) {
