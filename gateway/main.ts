@@ -12,6 +12,7 @@ import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
 import { realEnv } from "../shared/env.ts";
 import type { Fault } from "../shared/errors.ts";
+import { releaseStartMemory } from "../shared/memory.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
@@ -106,4 +107,5 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     { gateway: config.name, mqtt: running.ports, admin: `${config.admin.host}:${admin.port}`, group: queue.groupId },
     "the gateway runs",
   );
+  releaseStartMemory();
 }
