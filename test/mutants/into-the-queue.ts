@@ -8,8 +8,8 @@ export const intoTheQueue: readonly Mutant[] = [
     patches: [
       {
         file: "gateway/forwarder/plan.ts",
-        find: "const spans = gaps(forwarded, range.first, range.last);",
-        replace: "const spans = gaps([], range.first, range.last);",
+        find: "const missing = gaps(forwarded, range.first, range.last);",
+        replace: "const missing = gaps([], range.first, range.last);",
       },
       {
         file: "gateway/forwarder/plan.ts",
@@ -125,8 +125,8 @@ export const intoTheQueue: readonly Mutant[] = [
     patches: [
       {
         file: "gateway/forwarder/forwarder.ts",
-        find: "if (now !== generation) unreleased.clear();",
-        replace: "",
+        find: "      unreleased.clear();\n      passedId = 0;",
+        replace: "      passedId = 0;",
       },
     ],
     test: {
