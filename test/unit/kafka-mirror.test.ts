@@ -135,6 +135,36 @@ void describe("a standby that a mirror keeps", () => {
     assert.deepEqual(known, [1, 2]);
   });
 
+  void it("I5: gives the queue back to a cluster that was seeded from it", async (t) => {
+    const clusters = pair();
+    const first = await opened(t, clusters);
+    const { groupId } = first;
+    await first.close();
+    const { a, b, logger: log } = clusters;
+    const there = await openTestQueue(b.connect(), topics, groupId, { confirmCluster: "B", settleMs });
+    await there.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    await there.close();
+    for (const topic of Object.values(topics)) if (topic !== topics.namespace) a.recreate(topic);
+    const back = fakeMirrorMaker(b, a, () => []);
+    const copying = setInterval(() => {
+      for (const topic of [topics.readings, topics.positions]) back.copy({ topic, partition: 0 }, 1_000, "goes on");
+    }, 5);
+    t.after(() => clearInterval(copying));
+    const mirrored = await openTestQueue(b.connect(), topics, groupId, { mirror: a.connect(), settleMs, log });
+    await mirrored.commit([readings(lane, 3, [3])], [positionOf(lane, 1, 3)]);
+    await until("it is released", () => mirrored.progress().released === 1);
+    await mirrored.close();
+    clearInterval(copying);
+    const home = await openTestQueue(a.connect(), topics, groupId, { confirmCluster: "A", settleMs });
+    t.after(() => home.close());
+    assert.deepEqual(
+      home.forwarded(lane).flatMap(({ first: from, last }) => seqs(from, last)),
+      [1, 2, 3],
+    );
+    await home.commit([readings(lane, 4, [4])], [positionOf(lane, 1, 4)]);
+    await until("it is released", () => home.progress().released === 1);
+  });
+
   void it("says what it holds twice: that there is something, and once the queue is moved, what", async (t) => {
     const clusters = pair();
     const queue = await opened(t, clusters);
