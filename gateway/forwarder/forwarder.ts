@@ -13,6 +13,7 @@ import { commitSizeMax, isLarge, nextCommitSize, sizeOfEntries } from "./commit-
 import { type ForwarderTotals, openTotals } from "./counters.ts";
 import { type Body, bodyOf } from "./outcome.ts";
 import { planCommit } from "./plan.ts";
+import { watchSilence } from "./silence.ts";
 import { openUnreleased, type Waiting } from "./unreleased.ts";
 
 export type ForwarderState = "forwarding" | "idle" | "backing-off" | "stopped" | "closed";
@@ -33,7 +34,7 @@ export interface ForwarderOptions {
 
 export interface ForwarderStatus extends ForwarderTotals {
   readonly state: ForwarderState;
-  /** Why it does not forward, and what to do about it; null while it does. */
+  /** Why it does not forward, or waits long for the queue, and what to do about it; null while it does. */
   readonly trouble: string | null;
   /** What the queue has and has not released; it stays in the journal until then. */
   readonly settling: Waiting;
@@ -57,6 +58,7 @@ type Next = Exclude<ForwarderState, "closed">;
 export function startForwarder(options: ForwarderOptions): Forwarder {
   const { journal, queue, env, log, commitIntervalMs = 0 } = options;
   const totals = openTotals(env.monoMs());
+  const silence = watchSilence(env);
   let state: ForwarderState = "forwarding";
   let trouble: string | null = null;
   let failures = 0;
@@ -169,7 +171,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   ): Promise<void> {
     let landed = false;
     try {
-      await queue.commit(outcomes, changed);
+      await silence.during(() => queue.commit(outcomes, changed));
       landed = true;
     } finally {
       most = nextCommitSize(most, sizeOfEntries(entries), env.monoMs() - committedMs, landed);
@@ -180,7 +182,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
     if (env.monoMs() - forgottenMs < forgetEveryMs) return;
     forgottenMs = env.monoMs();
     for (const forgetting of journal.forgettable()) {
-      await queue.forget(forgetting.floor, forgetting.lanes);
+      await silence.during(() => queue.forget(forgetting.floor, forgetting.lanes));
       await journal.forget(forgetting);
     }
   }
@@ -250,7 +252,10 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const running = run();
 
   return {
-    status: () => ({ ...totals.read(env.monoMs()), state, trouble, settling: unreleased.waiting() }),
+    status() {
+      const waits = trouble ?? silence.trouble();
+      return { ...totals.read(env.monoMs()), state, trouble: waits, settling: unreleased.waiting() };
+    },
     idle: () =>
       new Promise((resolve) => {
         idlers.push(resolve);

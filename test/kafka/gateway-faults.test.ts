@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
-import { sleep } from "../../demo/waiting.ts";
+import { sleep, until } from "../../demo/waiting.ts";
 import { clusterMissing } from "./cluster-under-test.ts";
 import { comesThrough, lineOn, loadedLine, said } from "./line-under-test.ts";
 
@@ -18,6 +18,8 @@ const points: readonly (readonly [point: string, pass: number])[] = [
 ];
 /** librdkafka's transaction time-out, the least that a site can set, and what the broker takes to look. */
 const abandonedMs = 62_000;
+/** Half of what passed until the status told, when only a commit that failed was told of. */
+const silenceMs = 30_000;
 
 void describe("a gateway over one broker", { skip: clusterMissing() ?? false }, () => {
   let brokers: Brokers;
@@ -51,6 +53,21 @@ void describe("a gateway over one broker", { skip: clusterMissing() ?? false }, 
       zombie.signal("SIGCONT");
       await line.forwarded(500);
     }
+    await comesThrough(line, load);
+  });
+
+  void it("I5: its broker hangs: the status says so while the commit is waited for, and the journal goes on", async (t) => {
+    const { line, load } = await loadedLine(t, brokers);
+    brokers.pause(1);
+    t.after(() => brokers.resume(1));
+    await until("the status tells", async () => (await line.gateway.status()).trouble, silenceMs);
+    const { trouble, forwarder } = await line.gateway.status();
+    assert.match(trouble ?? "", /the queue has not answered for \d+ s/);
+    assert.equal(forwarder, "forwarding");
+    await line.accepted(500);
+    brokers.resume(1);
+    await line.forwarded(500);
+    await until("the status is content", async () => (await line.gateway.status()).trouble === null, 60_000);
     await comesThrough(line, load);
   });
 

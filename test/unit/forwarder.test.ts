@@ -11,6 +11,7 @@ import { epochsKept } from "../../shared/limits.ts";
 import { type AgentLane, agentLane, helloOf, synced } from "../fakes/agent-lane.ts";
 import { eachOnce, readings, seqsOf } from "../fakes/counted-blocks.ts";
 import { journalInMemory, silent } from "../fakes/journal-in-memory.ts";
+import { createManualEnv } from "../fakes/manual-env.ts";
 import { fakeQueue, type QueueFault } from "../fakes/queue.ts";
 import { until } from "../fakes/queue-folder.ts";
 
@@ -207,6 +208,35 @@ test("a fenced queue stops the forwarder for good", async (t) => {
   assert.equal(forwarder.status().state, "stopped");
   assert.equal((await stopped.promise).code, "closed");
   assert.deepEqual(queue.outcomes, []);
+});
+
+test("a queue that does not answer shows in the status while it is waited for, and no longer than that", async (t) => {
+  const clock = createManualEnv(1e15);
+  const queue = fakeQueue().open();
+  const { journal } = await journalInMemory(queue);
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const hanging: Queue = {
+    ...queue,
+    async commit(outcomes, positions) {
+      asked.resolve();
+      await answer.promise;
+      await queue.commit(outcomes, positions);
+    },
+  };
+  const forwarder = startForwarder({ journal, queue: hanging, env: clock, log: silent });
+  t.after(() => forwarder.close());
+  const lane = agentLane();
+  await journal.take("pump-1", lane.batch([readings(lane, 10)]));
+  await asked.promise;
+  clock.advance(9_000);
+  assert.equal(forwarder.status().trouble, null);
+  clock.advance(3_000);
+  assert.match(`${forwarder.status().trouble}`, /^the queue has not answered for 12 s; what now: .*journal keeps/);
+  answer.resolve();
+  await forwarder.idle();
+  const { trouble, readings: count } = forwarder.status();
+  assert.deepEqual([trouble, count], [null, 10]);
 });
 
 test("I8: old epochs are forgotten, first by the queue, then by the journal", async (t) => {
