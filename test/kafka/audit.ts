@@ -23,20 +23,24 @@ export function auditTopics(bootstrap: string, topics: readonly string[], testim
   return auditClusters([bootstrap], topics, testimony);
 }
 
-/** The same of several clusters together; order counts on each of them. */
+/**
+ * The same of several clusters together; order counts on each of them.
+ * @param isRepeat tells of a record that it may stand there twice, and does: it is left out
+ */
 export async function auditClusters(
   bootstraps: readonly string[],
   topics: readonly string[],
   testimony: Testimony,
-  { repeatsAllowed = false } = {},
+  isRepeat: (record: WitnessedRecord) => boolean = () => false,
 ): Promise<KafkaAudit> {
-  const audit = openAudit(testimony, readerOf([], repeatsAllowed));
+  const audit = openAudit(testimony, readerOf());
   const order = openOrder();
   // One cluster after the other: six consumers that start at once need longer for a fetch than each of them waits.
   for (const [at, bootstrap] of bootstraps.entries()) {
     await Promise.all(
       topics.map((topic) => {
         const take = (record: WitnessedRecord): void => {
+          if (isRepeat(record)) return;
           audit.take(lineOf(record));
           order.take(`${at} ${topic}`, record);
         };

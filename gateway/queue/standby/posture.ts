@@ -52,8 +52,10 @@ export interface PostureOptions {
 export type Posture = ReturnType<typeof keepPosture>;
 
 const lookEveryMs = 1_000;
-/** A cluster that is left while it answers is asked first what it has: then the other one goes on in order. */
+/** A cluster that is left while all is well is asked first what it has: then the other one goes on in order. */
 const graceMs = 30_000;
+/** A commit that takes no longer is no trouble. */
+const wellMs = 5_000;
 
 export function keepPosture(options: PostureOptions) {
   const { env, log, rules, groupId, sides, onMove } = options;
@@ -195,7 +197,8 @@ export function keepPosture(options: PostureOptions) {
     sinceMs = env.monoMs();
     graceUntilMs = Number.NEGATIVE_INFINITY;
     if (state !== null && state.active !== next.active) {
-      if (sides[state.active].answersSinceMs() !== null) graceUntilMs = sinceMs + graceMs;
+      const isWell = troubleSinceMs === null || sinceMs - troubleSinceMs < wellMs;
+      if (isWell && sides[state.active].answersSinceMs() !== null) graceUntilMs = sinceMs + graceMs;
       leave(state.active);
     }
     state = next;

@@ -34,18 +34,33 @@ export interface SideKeeper {
 const retryMs = 30_000;
 const probeEveryMs = 10_000;
 
+/** An opening, from its beginning to its end. */
+interface Opening {
+  queue?: KafkaQueue;
+  readonly ending: AbortController;
+  /** Resolves once nothing of it is under way any more, whether it has opened a queue or not. */
+  opened: Promise<void>;
+}
+
 export function keepSide({ side, env, log, open, onChange }: SideOptions): SideKeeper {
-  let current: { queue?: KafkaQueue; readonly ending: AbortController } = { ending: new AbortController() };
+  let current: Opening | undefined;
   let openings = 0;
   let trouble: string | null = null;
   let answersSinceMs: number | null = null;
   let hasBegun = false;
   let closed = false;
   let timer: Timer | undefined;
+  /** The latest of the endings that reopenings wait for. */
+  let ending: Promise<unknown> = Promise.resolve();
+  let turns = 0;
 
-  async function begin(): Promise<void> {
-    const mine = { ending: new AbortController() } as typeof current;
+  function begin(): void {
+    const mine: Opening = { ending: new AbortController(), opened: Promise.resolve() };
     current = mine;
+    mine.opened = openOnce(mine);
+  }
+
+  async function openOnce(mine: Opening): Promise<void> {
     try {
       const queue = await open(mine.ending.signal);
       if (current !== mine || closed) return await queue.close();
@@ -63,12 +78,12 @@ export function keepSide({ side, env, log, open, onChange }: SideOptions): SideK
       if (current !== mine || closed) return;
       trouble = messageOf(error);
       log.error({ side, err: error, alarm: true }, "the queue of a cluster cannot be opened; it is tried again");
-      timer = env.after(retryMs, () => void begin());
+      timer = env.after(retryMs, begin);
     }
   }
 
   /** What is idle would never notice that its cluster is gone. */
-  async function probe(mine: typeof current): Promise<void> {
+  async function probe(mine: Opening): Promise<void> {
     const answers = await mine.queue?.probe().then(
       () => true,
       () => false,
@@ -78,35 +93,40 @@ export function keepSide({ side, env, log, open, onChange }: SideOptions): SideK
     timer = env.after(probeEveryMs, () => void probe(mine));
   }
 
+  /** Two openings at once would fence each other for ever: the next one begins when this one is over. */
   async function end(): Promise<void> {
     timer?.cancel();
     answersSinceMs = null;
-    const { queue, ending } = current;
-    current = { ending: new AbortController() };
-    ending.abort();
-    await queue?.close();
+    const last = current;
+    current = undefined;
+    last?.ending.abort();
+    await last?.queue?.close();
+    await last?.opened;
   }
 
   return {
     start() {
       if (hasBegun || closed) return false;
       hasBegun = true;
-      void begin();
+      begin();
       return true;
     },
-    queue: () => current.queue,
+    queue: () => current?.queue,
     openings: () => openings,
     trouble: () => trouble,
     answersSinceMs: () => answersSinceMs,
     reopen() {
       hasBegun = true;
-      end()
-        .then(() => (closed ? undefined : begin()))
+      const turn = ++turns;
+      ending = Promise.all([ending, end()])
+        .then(() => {
+          if (!closed && turn === turns) begin();
+        })
         .catch((error: unknown) => log.error({ side, err: error }, "a queue could not be closed"));
     },
-    close() {
+    async close() {
       closed = true;
-      return end();
+      await Promise.all([ending, end()]);
     },
   };
 }
