@@ -141,7 +141,8 @@ export function compare(tables: Tables, queue: SeedingQueue): Comparison {
     }
     // Whatever waits of an epoch that the queue has forgotten already stands there.
     else if (isBelowFloor) journalBehind = true;
-    else if (beyond(row.forwarded, inQueue).length > 0) queueBehind = true;
+    // What was released once and is there is released, though the queue may not know yet: it notes that a step later.
+    else if (beyond(row.forwarded, queue.forwarded(row.lane)).length > 0) queueBehind = true;
   }
   for (const [key, run] of floors) {
     const [agent, storeId] = key.split(" ") as [string, string];

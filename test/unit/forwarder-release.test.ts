@@ -168,6 +168,30 @@ test("I6: settling never takes an entry that the positions do not cover, whoever
   assert.equal(journal.usage().blocks, 1);
 });
 
+test("I2: a journal keeps its id where the queue has what was released, and has not noted yet that it is", async (t) => {
+  const { fake, releaseNext } = settlingQueue();
+  const queue = fake.open();
+  const { journal, db, copy } = await journalInMemory(queue);
+  const forwarder = start(t, journal, queue);
+  const lane = agentLane();
+  await journal.take("pump-1", lane.batch([readings(lane, 3)]));
+  await until("it is committed", () => queue.progress().committed === 1);
+  releaseNext();
+  await until("it is settled", () => journal.usage().blocks === 0);
+  await forwarder.close();
+  const id = journal.journalId();
+  await journal.close();
+  const next = fake.open();
+  const forgetful: Queue = { ...next, released: () => [], releasedPositions: () => [] };
+  const after = await journalInMemory(forgetful, db, copy);
+  assert.equal(after.journal.journalId(), id);
+  assert.deepEqual(await forwardedOf(after.journal, lane), [[1, 3]]);
+  // What it does not have is another matter.
+  await after.journal.close();
+  const lost = await journalInMemory({ ...forgetful, forwarded: () => [] }, db, copy);
+  assert.notEqual(lost.journal.journalId(), id);
+});
+
 test("I5, I8: joined steps are released together, never before the last of them", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 40 }), (releases) => {
