@@ -65,18 +65,11 @@ const quick: Readonly<Record<string, string>> = {
   "refresh.topics.interval.seconds": "2",
 };
 
-/** The properties file of the page, so that what is documented is what is tried. */
+/** The properties of the page, so that what is documented is what is tried. */
 function documented(): Record<string, string> {
-  return {
-    clusters: "A,B",
-    "A->B.enabled": "true",
-    "B->A.enabled": "false",
-    "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
-    "A.consumer.isolation.level": "read_committed",
-    "B.exactly.once.source.support": "enabled",
-    "dedicated.mode.enable.internal.rest": "true",
-    "sync.topic.acls.enabled": "false",
-    "emit.heartbeats.enabled": "false",
-    "emit.checkpoints.enabled": "false",
-  };
+  const page = readFileSync(new URL("../../docs/integrate/kafka-mirror.md", import.meta.url), "utf8");
+  const [, block = ""] = /^```properties\n(.*?)^```/ms.exec(page) ?? [];
+  return Object.fromEntries(
+    [...block.matchAll(/^([^#\s]+) = (.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
+  );
 }
