@@ -3,6 +3,7 @@ import type { Env } from "../shared/env.ts";
 import { Fault } from "../shared/errors.ts";
 import { countedText } from "../shared/human.ts";
 import { exitCodes, type Voice } from "../shared/voice.ts";
+import { secondCluster } from "./config-kafka.ts";
 import { openAdmin } from "./queue/kafka/client/admin.ts";
 import { tryClient } from "./queue/kafka/client/client.ts";
 import { openMetadata } from "./queue/kafka/client/metadata.ts";
@@ -15,8 +16,17 @@ import { inspectTopics } from "./queue/kafka/topics/topics.ts";
 
 const answerMs = 5_000;
 
+/** Checks the cluster, and the second one where there is one. Returns the exit code. @throws Fault as checkKafka does */
+export async function checkClusters(settings: KafkaSettings, env: Env, voice: Voice): Promise<number> {
+  const code = await checkKafka(settings, env, voice);
+  if (settings.standby === null) return code;
+  voice.say("");
+  voice.say("the standby:");
+  return Math.max(code, await checkKafka(secondCluster(settings, settings.standby), env, voice));
+}
+
 /** Says what stands in the queue's way, topic by topic. Returns the exit code. @throws Fault where the cluster cannot be asked */
-export async function checkKafka(settings: KafkaSettings, env: Env, voice: Voice): Promise<number> {
+async function checkKafka(settings: KafkaSettings, env: Env, voice: Voice): Promise<number> {
   const { brokers, clientId, properties } = settings;
   const security = readSecurity(settings.security, properties, env);
   const admin = await openAdmin({ brokers, clientId, answerMs, security: security.second });

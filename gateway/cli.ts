@@ -61,8 +61,8 @@ program
     if (process.exitCode !== exitCodes.ok || !("config" in loaded) || options.offline === true) return;
     const { queue } = loaded.config;
     if (queue.engine !== "kafka") return;
-    const { checkKafka } = await import("./check-kafka.ts");
-    process.exitCode = await checkKafka(queue, realEnv(), voice);
+    const { checkClusters } = await import("./check-kafka.ts");
+    process.exitCode = await checkClusters(queue, realEnv(), voice);
   });
 
 program
