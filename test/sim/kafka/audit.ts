@@ -21,7 +21,6 @@ export interface AuditOptions {
 /** Every reading stands in one record, in order, and what was replayed in one more of each dead letter. */
 export function auditTopics(options: AuditOptions): void {
   const { lanes, find } = options;
-  auditOrder(options);
   const seen = recordsBySeq(options);
   for (const lane of lanes) {
     for (let seq = 1; seq <= lane.newest(); seq++) {
@@ -31,6 +30,7 @@ export function auditTopics(options: AuditOptions): void {
     }
   }
   auditReplays(options, seen);
+  auditOrder(options);
 }
 
 /** What somebody was told to be replayed is there, once. */
