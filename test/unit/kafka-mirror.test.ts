@@ -5,7 +5,7 @@ import fc from "fast-check";
 import pino from "pino";
 import { sleep, until } from "../../demo/waiting.ts";
 import { seenNames } from "../../gateway/queue/kafka/mirror/seen-names.ts";
-import { laneText } from "../../gateway/queue/kafka/records/position-records.ts";
+import { laneText, replayText } from "../../gateway/queue/kafka/records/position-records.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
 import { merged } from "../../shared/ranges.ts";
 import { type FakeCluster, fakeCluster } from "../fakes/kafka-cluster.ts";
@@ -243,6 +243,18 @@ void describe("names that were seen", () => {
     names.note({ ...head, ...edges, kind: "loss", first: 10, last: 2 ** 40 });
     assert.ok(names.holds([{ key, ranges: rangesOf([{ first: 10, last: 2 ** 40 }]) }]));
     assert.equal(names.chunks(), 1);
+  });
+
+  void it("keep a replay apart from what its lane has", () => {
+    const names = seenNames();
+    const replay = "pump-17/telemetry/0123456789abcdef/1-2";
+    const claim = { key: replayText(replay), ranges: rangesOf([{ first: 1, last: 2 }]) };
+    names.note({ ...head, ...edges, kind: "dead-letter", first: 1, last: 2 });
+    assert.ok(!names.holds([claim]));
+    assert.equal(names.note({ ...head, ...edges, replay, first: 1, last: 1 }), 0);
+    assert.ok(!names.holds([claim]));
+    names.note({ ...head, ...edges, replay, first: 2, last: 2 });
+    assert.ok(names.holds([claim]));
   });
 });
 
