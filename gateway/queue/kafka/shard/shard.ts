@@ -225,9 +225,15 @@ export function openShard(options: ShardOptions): Shard {
 
   const tickMs = Math.max(tickMsMin, Math.min(tickMsMax, settleMs * tickPart));
   let timer = env.after(tickMs, tick);
+  /** What was said last; a topic that is gone would be told of with every tick. */
+  let said = "";
   function tick(): void {
     keepHouse()
-      .catch((error: unknown) => log.warn({ err: error, shard }, `the queue rests: ${messageOf(error)}`))
+      .then(() => void (said = ""))
+      .catch((error: unknown) => {
+        if (messageOf(error) !== said) log.warn({ err: error, shard }, `the queue rests: ${messageOf(error)}`);
+        said = messageOf(error);
+      })
       .finally(() => {
         if (!closing && fenced === undefined) timer = env.after(tickMs, tick);
       });
