@@ -150,7 +150,12 @@ export function openMirror(options: MirrorOptions): Mirror {
     if (low > from && from > 0) {
       log.error({ topic, partition, alarm: true }, "retention on the standby has passed what was not read there yet");
     }
-    await cluster.read({ topic, partition }, Math.max(from, low), end, topic === positionsTopic ? takePosition : take);
+    const note = topic === positionsTopic ? takePosition : take;
+    await cluster.read({ topic, partition }, Math.max(from, low), end, (record) => {
+      note(record);
+      // At once: a read that fails on its way must not count again what it had read.
+      next[partition] = record.offset + 1;
+    });
     next[partition] = end;
   }
 

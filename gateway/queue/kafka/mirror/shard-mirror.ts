@@ -56,6 +56,8 @@ export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMir
   const latestT = new Map<string, number>();
   let from: ShardRecord["mirror"] | undefined;
   let positionsT = 0;
+  /** What transactions up to this one wrote is released: nobody waits for it. */
+  let releasedT = 0;
   let waitingSinceMs: number | undefined;
   let wasSaid = false;
   let wasDoubleSaid = false;
@@ -86,8 +88,9 @@ export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMir
   }
 
   return {
-    begin({ mirror }, lanes, replays) {
+    begin({ mirror, baseT }, lanes, replays) {
       from ??= mirror;
+      releasedT = Math.max(releasedT, baseT);
       names.release(claimsOf({ lanes: mapped(lanes), replays: [...replays].map(baseOf) }));
     },
     reached,
@@ -97,6 +100,7 @@ export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMir
       return isThere;
     },
     release(released, forgotten) {
+      releasedT = Math.max(releasedT, released.t);
       names.release(claimsOf(released));
       names.forget(forgotten);
     },
@@ -105,7 +109,8 @@ export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMir
       const key = `${place.topic}/${place.partition}`;
       const isOlder = name.t < (latestT.get(key) ?? 0);
       latestT.set(key, name.t);
-      if (names.note(name) > 0 || isOlder) sayDouble(place);
+      const again = name.t > releasedT ? names.note(name) : 0;
+      if (again > 0 || isOlder) sayDouble(place);
     },
     notePositions(t) {
       positionsT = Math.max(positionsT, t);
