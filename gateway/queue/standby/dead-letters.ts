@@ -14,16 +14,12 @@ export function eitherLetters(queues: () => readonly Pick<Queue, "deadLetters">[
   function of(id: string): DeadLetters {
     const own = found.get(id);
     if (own !== undefined && letters().includes(own)) return own;
-    throw new Fault("unavailable", {
-      what: `the cluster of the dead letter ${id} does not answer`,
-      remedy: "replay it again when it does",
-      retryable: true,
-    });
+    throw away(id);
   }
 
   return {
     async find(id, place) {
-      const faults: unknown[] = [];
+      let fault: unknown;
       for (const one of letters()) {
         try {
           const letter = await one.find(id, place);
@@ -31,13 +27,22 @@ export function eitherLetters(queues: () => readonly Pick<Queue, "deadLetters">[
           found.set(id, one);
           return letter;
         } catch (error) {
-          faults.push(error);
+          fault ??= error;
         }
       }
-      throw faults[0] ?? of(id);
+      if (fault instanceof Error) throw fault;
+      throw away(id);
     },
     replay: (letter, body) => of(letter.id).replay(letter, body),
     released: (id) => of(id).released(id),
     written: () => letters().reduce((sum, one) => sum + one.written(), 0),
   };
+}
+
+function away(id: string): Fault {
+  return new Fault("unavailable", {
+    what: `the cluster of the dead letter ${id} does not answer`,
+    remedy: "replay it again when it does",
+    retryable: true,
+  });
 }

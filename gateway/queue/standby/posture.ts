@@ -9,9 +9,12 @@ import type { Ranges } from "../../../shared/ranges.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import type { Lane, LanePosition, Outcome } from "../queue.ts";
 import { openAnnouncer } from "./announce.ts";
+import { attendant } from "./attendant.ts";
 import { openDoubts } from "./doubts.ts";
+import { openEras } from "./eras.ts";
 import { allOf, namesOf, seqsIn } from "./held.ts";
 import { bothSides, type LaneSpans, type Ledger, type LedgerState, otherSide, type Side } from "./ledger.ts";
+import { openMeetings } from "./meetings.ts";
 import { type StandbyRules, sideFor } from "./policy.ts";
 import {
   beganAnew,
@@ -61,36 +64,38 @@ export function keepPosture(options: PostureOptions) {
   const { env, log, rules, groupId, sides, onMove } = options;
   let journal: StandbyJournal | undefined;
   let state: LedgerState | null = null;
-  /** The era that this process acts in, and the one that it is about to write: its own moves are no other's. */
-  let ownEra: number | undefined;
-  let nextEra: number | undefined;
   /** What a person has given up before there was a ledger to note it in. */
   let { abandoned: given } = options;
-  /** Openings of each side with which the journal has compared itself. */
-  const met: Record<Side, number> = { primary: 0, standby: 0 };
-  /** The journal's id when each side was last told to open. */
-  const openedUnder: Partial<Record<Side, string>> = {};
   let isReady = false;
-  let why = unmet();
   let isOver = false;
-  const doubts = openDoubts(log);
-  const announce = openAnnouncer(log);
+  let why = unmet();
   let sinceMs = env.monoMs();
   let graceUntilMs = Number.NEGATIVE_INFINITY;
   let troubleSinceMs: number | null = env.monoMs();
-  let attending: Promise<void> | undefined;
-  let isDue = false;
+  const eras = openEras();
+  const doubts = openDoubts(log);
+  const announce = openAnnouncer(log);
+  const meetings = openMeetings({ sides, groupId, queueOf });
+  const { attend, end } = attendant(() =>
+    settle().catch((error: unknown) => {
+      if (!(error instanceof Fault)) log.error({ err: error }, "the two clusters cannot be told apart");
+      unready(error instanceof Fault ? error : unmet(messageOf(error)));
+    }),
+  );
   let timer = env.after(lookEveryMs, look);
 
   const abandoned = (): Side | null => given ?? state?.abandoned ?? null;
-  const queueOf = (side: Side): KafkaQueue | undefined => (abandoned() === side ? undefined : sides[side].queue());
   const active = (): KafkaQueue | undefined => (state === null ? undefined : queueOf(state.active));
   const other = (): KafkaQueue | undefined => (state === null ? undefined : queueOf(otherSide(state.active)));
+
+  function queueOf(side: Side): KafkaQueue | undefined {
+    return abandoned() === side ? undefined : sides[side].queue();
+  }
 
   function look(): void {
     timer = env.after(lookEveryMs, look);
     if (!isReady || rules.inDoubt === "repeat") attend();
-    if (state === null || journal === undefined || isOver || nextEra !== undefined) return;
+    if (state === null || isOver || eras.isMoving()) return;
     const wanted = sideFor(rules, {
       nowMs: env.monoMs(),
       active: state.active,
@@ -103,22 +108,6 @@ export function keepPosture(options: PostureOptions) {
     move({ active: wanted }, "by itself").catch((error: unknown) => log.error({ err: error }, messageOf(error)));
   }
 
-  /** Sees to what has changed; one at a time. */
-  function attend(): void {
-    isDue = true;
-    attending ??= (async () => {
-      while (isDue && !isOver) {
-        isDue = false;
-        await settle().catch((error: unknown) => {
-          if (!(error instanceof Fault)) log.error({ err: error }, "the two clusters cannot be told apart");
-          unready(error instanceof Fault ? error : unmet(messageOf(error)));
-        });
-      }
-    })().finally(() => {
-      attending = undefined;
-    });
-  }
-
   function unready(fault: Fault): void {
     isReady = false;
     why = fault;
@@ -126,16 +115,17 @@ export function keepPosture(options: PostureOptions) {
     isOver ||= !fault.retryable;
   }
 
+  /** Sees to whatever has changed: clusters that came, the ledger, what the other cluster may have. */
   async function settle(): Promise<void> {
-    if (journal === undefined) return;
+    if (journal === undefined || isOver) return;
     const { ledger } = journal;
-    for (const side of bothSides) await meet(journal, side);
-    if (state !== null && ledger.state() === null) return void leaveLedger(state);
-    const noted = ledger.state() ?? (await begin(ledger));
+    await meetings.meet(journal);
+    if (state !== null && ledger.state() === null) return leaveLedger(journal, state);
+    const noted = ledger.state() ?? (await begin(journal));
     if (noted === null) return unready(unmet("the journal is new or may have gone back, and needs both clusters"));
-    if (!isOwn(noted.era)) throw overtaken();
+    if (!eras.isOwn(noted.era)) throw overtaken();
     if (noted.era !== state?.era) take(noted);
-    if (given !== null && noted.abandoned !== given) return void (await giveUp(given));
+    if (given !== null && noted.abandoned !== given) return await giveUp(given);
     if (given !== null) journal.onGivenUp?.();
     given = null;
     for (const side of bothSides) await recognise(side);
@@ -152,22 +142,13 @@ export function keepPosture(options: PostureOptions) {
     onMove();
   }
 
-  /** A queue that was opened anew may have lost what the journal knows, or may know more. */
-  async function meet(own: StandbyJournal, side: Side): Promise<void> {
-    const [queue, openings] = [queueOf(side), sides[side].openings()];
-    if (queue === undefined || openings === met[side]) return;
-    if (queue.groupId !== groupId) throw otherCluster(side, `it holds the queue of group ${queue.groupId}`);
-    await own.meetQueue();
-    met[side] = openings;
-  }
-
   /** Under a new id of the journal nothing is noted; what is under way is fenced before both clusters are asked. */
-  function leaveLedger({ active: side }: LedgerState): void {
+  function leaveLedger({ journalId }: StandbyJournal, { active: side }: LedgerState): void {
     unready(unmet("the journal may have gone back"));
     leave(side);
-    openAnew(otherSide(side));
+    meetings.openAnew(otherSide(side), journalId());
     state = null;
-    ownEra = undefined;
+    eras.enter(undefined);
     onMove();
   }
 
@@ -175,9 +156,9 @@ export function keepPosture(options: PostureOptions) {
    * Only with both clusters at hand it can be told what each of them may have; from then on it is noted before it is
    * sent. Both must have been opened since the journal has this id: nobody can have sent anything since.
    */
-  async function begin(ledger: Ledger): Promise<LedgerState | null> {
-    const past = bothSides.filter((side) => side !== given && openedUnder[side] !== journal?.journalId());
-    for (const side of past) openAnew(side);
+  async function begin({ ledger, journalId }: StandbyJournal): Promise<LedgerState | null> {
+    const past = meetings.past(journalId()).filter((side) => side !== given);
+    for (const side of past) meetings.openAnew(side, journalId());
     if (past.length > 0) return null;
     const queues = { primary: queueOf("primary"), standby: queueOf("standby") };
     if (bothSides.some((side) => side !== given && queues[side] === undefined)) return null;
@@ -185,8 +166,8 @@ export function keepPosture(options: PostureOptions) {
     const reserved = { primary: reservedOf("primary"), standby: reservedOf("standby") };
     const clusterIds = { primary: queues.primary?.clusterId ?? null, standby: queues.standby?.clusterId ?? null };
     const side: Side = given === "primary" ? "standby" : "primary";
-    ownEra = 1;
-    const first = { era: ownEra, active: side, abandoned: given, clusterIds, change: null };
+    eras.enter(1);
+    const first = { era: 1, active: side, abandoned: given, clusterIds, change: null };
     if (!(await ledger.begin(first, reserved))) throw overtaken();
     log.info(clusterIds, "from here on the journal notes what it sends to which cluster");
     return ledger.state();
@@ -215,16 +196,11 @@ export function keepPosture(options: PostureOptions) {
   /** What is under way there is fenced by the first step of a start, and then it is there or not. */
   function leave(side: Side): void {
     options.onLeave(sides[side].queue()?.releasedPositions() ?? []);
-    openAnew(side);
+    meetings.openAnew(side, journal?.journalId() ?? "");
   }
 
-  function openAnew(side: Side): void {
-    openedUnder[side] = journal?.journalId() ?? "";
-    sides[side].reopen();
-  }
-
-  async function giveUp(side: Side): Promise<void> {
-    await move({ active: otherSide(side), abandoned: side }, "given up by a person");
+  function giveUp(side: Side): Promise<void> {
+    return move({ active: otherSide(side), abandoned: side }, "given up by a person");
   }
 
   /** A cluster that took the place of another one under the same name knows nothing of what the ledger says. */
@@ -241,27 +217,17 @@ export function keepPosture(options: PostureOptions) {
     return rules.inDoubt === "repeat" && env.monoMs() - sinceMs >= rules.switchAfterMs;
   }
 
-  const isOwn = (era: number): boolean => era === ownEra || era === nextEra;
-
-  /** Writes the next era. @throws Fault where another one was written meanwhile */
   async function note(change: Partial<Omit<LedgerState, "era">>): Promise<void> {
     if (journal === undefined || state === null) throw why;
-    if (nextEra !== undefined) throw beganAnew();
-    const { era, ...known } = state;
-    nextEra = era + 1;
-    try {
-      if (!(await journal.ledger.move(era, { ...known, ...change }))) throw beganAnew();
-      ownEra = nextEra;
-    } finally {
-      nextEra = undefined;
-    }
+    await eras.write(journal.ledger, state, change);
   }
 
   async function move(next: Pick<LedgerState, "active"> & Partial<LedgerState>, cause: string): Promise<void> {
-    const from = state?.active ?? otherSide(next.active);
-    const change = { era: (state?.era ?? 0) + 1, from, to: next.active, atMs: Math.floor(env.wallUs() / 1_000), cause };
-    await note({ ...next, change: from === next.active ? (state?.change ?? null) : change });
-    log.warn({ ...next, era: ownEra, cause, alarm: true }, "the gateway goes on at the other cluster");
+    if (state === null) throw why;
+    const { era, active: from } = state;
+    const change = { era: era + 1, from, to: next.active, atMs: Math.floor(env.wallUs() / 1_000), cause };
+    await note({ ...next, change: from === next.active ? state.change : change });
+    log.warn({ ...next, era: era + 1, cause, alarm: true }, "the gateway goes on at the other cluster");
     attend();
   }
 
@@ -276,17 +242,14 @@ export function keepPosture(options: PostureOptions) {
     begin(opened: StandbyJournal): void {
       journal = opened;
       state = opened.ledger.state();
-      ownEra = state?.era;
-      for (const side of bothSides) {
-        if (side === abandoned() || !sides[side].start()) continue;
-        openedUnder[side] = opened.journalId();
-      }
+      eras.enter(state?.era);
+      for (const side of bothSides) if (side !== abandoned()) meetings.start(side, opened.journalId());
       attend();
     },
     /** A side is there, or has moved on. */
     changed(side: Side): void {
       // Whatever the active side commits and releases changes nothing here; only its opening does.
-      if (!isReady || side !== state?.active || sides[side].openings() !== met[side]) attend();
+      if (!isReady || side !== state?.active || !meetings.isMet(side)) attend();
     },
     active,
     other,
@@ -302,7 +265,7 @@ export function keepPosture(options: PostureOptions) {
       troubleSinceMs ??= env.monoMs();
       if (await ledger.reserve(noted.era, noted.active, namesOf(outcomes))) return;
       const present = ledger.state();
-      if (present !== null && !isOwn(present.era)) throw overtaken();
+      if (present !== null && !eras.isOwn(present.era)) throw overtaken();
       attend();
       throw beganAnew();
     },
@@ -316,20 +279,18 @@ export function keepPosture(options: PostureOptions) {
     },
     async abandon(side: Side): Promise<void> {
       if (abandoned() === otherSide(side)) throw noSwitch(side, "the other one was given up before");
-      if (state === null) {
-        given = side;
-        attend();
-      } else await giveUp(side);
+      if (state !== null) return await giveUp(side);
+      given = side;
+      attend();
     },
     /** Another cluster stands where one was given up. */
     async renew(side: Side): Promise<void> {
       if (journal === undefined || state === null || state.abandoned !== side) throw notGivenUp(side);
       if (journal.ledger.reserved(side).length > 0) throw stillInDoubt(side);
-      const from = journal.journalId();
+      const journalId = journal.journalId();
       await note({ abandoned: null, clusterIds: { ...state.clusterIds, [side]: null } });
       attend();
-      if (!sides[side].start()) throw restartNeeded(side);
-      openedUnder[side] = from;
+      if (!meetings.start(side, journalId)) throw restartNeeded(side);
     },
     state: (): LedgerState | null => state,
     trouble: (): string | null => (isReady ? null : messageOf(why)),
@@ -337,7 +298,7 @@ export function keepPosture(options: PostureOptions) {
       isOver = true;
       timer.cancel();
       await Promise.all(bothSides.map((side) => sides[side].close()));
-      await attending;
+      await end();
     },
   };
 }

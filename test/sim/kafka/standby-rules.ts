@@ -18,8 +18,8 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   era: [
     {
       file: `${folder}/posture.ts`,
-      find: "if (!isOwn(noted.era)) throw overtaken();",
-      replace: "ownEra = noted.era;",
+      find: "if (!eras.isOwn(noted.era)) throw overtaken();",
+      replace: "eras.enter(noted.era);",
     },
     {
       file: `${folder}/posture.ts`,
@@ -40,8 +40,8 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   underid: [
     {
       file: `${folder}/posture.ts`,
-      find: "side !== given && openedUnder[side] !== journal?.journalId());",
-      replace: 'side !== given && openedUnder[side] === "");',
+      find: "meetings.past(journalId()).filter((side) => side !== given);",
+      replace: "meetings.past(journalId()).slice(0, 0);",
     },
   ],
   // It begins with all that each cluster has, released or not.
@@ -64,7 +64,7 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   refence: [
     {
       file: `${folder}/posture.ts`,
-      find: "options.onLeave(sides[side].queue()?.releasedPositions() ?? []);\n    openAnew(side);",
+      find: 'options.onLeave(sides[side].queue()?.releasedPositions() ?? []);\n    meetings.openAnew(side, journal?.journalId() ?? "");',
       replace: "options.onLeave(sides[side].queue()?.releasedPositions() ?? []);",
     },
   ],
