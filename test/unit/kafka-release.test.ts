@@ -40,6 +40,25 @@ test("I5: nothing is noted for a release while a lost marker leaves it undecided
   assert.ok(!("undecided" in (await note())));
 });
 
+test("I5: positions that lost their beginning end the term, whether before a base is noted or before it is released", async () => {
+  const positions = { topic: "positions", partition: 0 };
+  const fake = fakeCluster({ topics: { positions: 1 }, nowMs: () => 0 });
+  const cluster = fake.connect();
+  const producer = cluster.producer("holdfast-1");
+  await producer.init();
+  await producer.send([{ ...positions, key: null, value: null, timestampMs: null, headers: [] }]);
+  await producer.commit();
+  const site = { cluster, positions, namespace: "holdfast", shard: 1 } as unknown as Site;
+  const known = { lanes: new Map(), replays: [], floors: [], moves: 0 };
+  const state = { takenMs: 0, t: 1, positionsFrom: 1, entries: [], ...known };
+  const note = async () => takeCheckpoint(site, new Map(), () => 0, state);
+  const noted = await note();
+  assert.ok(!("undecided" in noted));
+  fake.deleteBefore(positions, 1);
+  assert.equal(await verifyCheckpoint(site, noted, [], 0), "lost");
+  await assert.rejects(note(), { trouble: "restart", message: /lost their beginning/ });
+});
+
 test("I5: a record that was lost is missed, though a younger transaction stands in its place with all that came after", async () => {
   const namespace = "holdfast";
   const place = { topic: dataTopic, partition: 0 };
