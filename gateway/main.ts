@@ -68,6 +68,7 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
     forwarder,
     letters,
     gone: () => queue.gone?.() ?? [],
+    holdsBack: () => queue.holdsBack?.() ?? null,
     ...(standby === undefined ? {} : { standby }),
     broker: () => broker,
     rateIn,

@@ -66,6 +66,8 @@ export interface StatusSources {
   readonly letters: { written(): number; replayed(): number };
   readonly standby?: Pick<StandbyQueue, "status">;
   readonly gone: () => readonly string[];
+  /** Why the queue lets nothing leave the journal. */
+  readonly holdsBack?: () => string | null;
   readonly broker: () => Broker | undefined;
   readonly rateIn: Rate;
 }
@@ -96,7 +98,7 @@ export function statusOf(sources: StatusSources): GatewayStatus {
     ratePerSecondOut: forwarding.readingsPerSecond,
     drainEtaMs: pendingReadings === 0 ? 0 : gain > 0 ? (pendingReadings / gain) * 1000 : null,
     forwarder: forwarding.state,
-    trouble: forwarding.trouble,
+    trouble: forwarding.trouble ?? sources.holdsBack?.() ?? null,
     ...(standby === undefined ? {} : { standby: standby.status() }),
     forwardedReadings: forwarding.readings,
     forwardedAgoMs: forwarding.committedAgoMs,

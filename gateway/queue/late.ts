@@ -70,6 +70,7 @@ export function lateQueue(groupId: string, remembered: readonly LanePosition[]):
       return queue === undefined || !hasBegun ? unreached : queue.deadLetters;
     },
     gone: () => queue?.gone?.() ?? [],
+    holdsBack: () => queue?.holdsBack?.() ?? null,
     forget: async (floor, lanes) => begun().forget(floor, lanes),
     close: async () => queue?.close(),
   };

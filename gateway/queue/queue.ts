@@ -117,6 +117,8 @@ export interface Queue {
    * person. Absent where the engine would not know.
    */
   readonly gone?: (() => readonly string[]) | undefined;
+  /** Why nothing is released for longer than usual, though all of it is there; null where that is not so. */
+  readonly holdsBack?: (() => string | null) | undefined;
   /** Absent where the engine replays none. */
   readonly deadLetters?: DeadLetters | undefined;
   close(): Promise<void>;

@@ -120,6 +120,20 @@ void describe("a standby that a mirror keeps", () => {
     await until("it says so", () => clusters.log.join("").includes("the standby is the cluster of the queue itself"));
   });
 
+  void it("that is away is said, and waited for", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    assert.equal(queue.holdsBack?.(), null);
+    clusters.b.setAway(true);
+    await until("it is said", () => /the standby cannot be read/.test(queue.holdsBack?.() ?? ""));
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    await stays(queue, 1);
+    clusters.b.setAway(false);
+    clusters.copyAll();
+    await until("it is released", () => queue.progress().released === 2);
+    assert.equal(queue.holdsBack?.(), null);
+  });
+
   void it("I5: takes the queue, and sends what it lacks and nothing else", async (t) => {
     const clusters = pair();
     const queue = await opened(t, clusters);

@@ -265,6 +265,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
       });
     },
     gone: () => gone,
+    holdsBack: () => mirror?.trouble() ?? null,
     deadLetters: openDeadLetters({
       ...options,
       listeners,

@@ -30,6 +30,8 @@ export interface MirrorOptions {
 
 export interface Mirror {
   shard(at: number): ShardMirror;
+  /** Why nothing is released for longer than usual; null where that is not so. */
+  trouble(): string | null;
   /** A read that is under way ends with the cluster's client. */
   close(): void;
 }
@@ -57,6 +59,8 @@ export function openMirror(options: MirrorOptions): Mirror {
   /** Those that are not old enough yet. */
   let marks: { readonly atMs: number; readonly places: readonly Mark[] }[] = [];
   let isOther = false;
+  /** Why the standby cannot be read. */
+  let unread: string | null = null;
   let closed = false;
   let waking: { readonly timer: Timer; readonly resolve: () => void } | undefined;
 
@@ -69,14 +73,16 @@ export function openMirror(options: MirrorOptions): Mirror {
     for (let failures = 0; !closed; ) {
       try {
         await round();
-        if (failures > 0) log.info("the standby answers again");
+        if (unread !== null) log.info("the standby answers again");
         failures = 0;
+        unread = null;
         await pause(roundMs);
       } catch (error) {
         if (closed) return;
-        if (failures === 0) {
+        if (unread === null) {
           const alarm = !(error instanceof ClusterError && error.trouble === "away");
-          log.error({ err: error, alarm }, `the standby cannot be read, and the journal waits: ${messageOf(error)}`);
+          unread = `the standby cannot be read, and the journal waits: ${messageOf(error)}`;
+          log.error({ err: error, alarm }, unread);
         }
         await pause(roundMs + backoffMs(failures++, env.random()));
       }
@@ -174,6 +180,7 @@ export function openMirror(options: MirrorOptions): Mirror {
   void watch();
   return {
     shard: (at) => shards[at] as ShardMirror,
+    trouble: () => unread ?? shards.map((shard) => shard.trouble()).find((found) => found !== null) ?? null,
     close() {
       closed = true;
       waking?.timer.cancel();

@@ -37,6 +37,8 @@ export interface WatchedShard extends ShardMirror {
   notePositions(t: number): void;
   /** Topics of the standby were made anew. */
   clear(): void;
+  /** What is said of a standby that lags; null where it does not. */
+  trouble(): string | null;
 }
 
 export interface ShardMirrorOptions {
@@ -49,6 +51,8 @@ export interface ShardMirrorOptions {
 
 /** A standby that lags for longer is said; it takes the settle time, and a part of one more, where all is well. */
 const patienceMs = 60_000;
+const lacking =
+  "the standby lacks what was forwarded: the journal keeps it; look whether MirrorMaker runs and copies every topic";
 
 export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMirrorOptions): WatchedShard {
   const names = seenNames();
@@ -72,10 +76,7 @@ export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMir
     waitingSinceMs ??= env.monoMs();
     if (wasSaid || env.monoMs() < waitingSinceMs + patienceMs + 2 * settleMs) return;
     wasSaid = true;
-    log.error(
-      { shard, t, alarm: true },
-      "the standby lacks what was forwarded: the journal keeps it; look whether MirrorMaker runs and copies every topic",
-    );
+    log.error({ shard, t, alarm: true }, lacking);
   }
 
   function sayDouble(place: Place): void {
@@ -105,6 +106,7 @@ export function openShardMirror({ env, log, shard, settleMs, reached }: ShardMir
       names.forget(forgotten);
     },
     from: () => from,
+    trouble: () => (wasSaid ? lacking : null),
     note(place, name) {
       const key = `${place.topic}/${place.partition}`;
       const isOlder = name.t < (latestT.get(key) ?? 0);
