@@ -1,13 +1,9 @@
 /** What a standby that a mirror keeps holds back, and when a queue that was moved there refuses the mirror. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import fc from "fast-check";
 import pino from "pino";
 import { sleep, until } from "../../demo/waiting.ts";
-import { seenNames } from "../../gateway/queue/kafka/mirror/seen-names.ts";
-import { laneText, replayText } from "../../gateway/queue/kafka/records/position-records.ts";
 import type { Queue } from "../../gateway/queue/queue.ts";
-import { merged } from "../../shared/ranges.ts";
 import { type FakeCluster, fakeCluster } from "../fakes/kafka-cluster.ts";
 import { openTestQueue, topicsIn } from "../fakes/kafka-queue.ts";
 import { fakeMirrorMaker } from "../fakes/mirror-maker.ts";
@@ -149,6 +145,24 @@ void describe("a standby that a mirror keeps", () => {
     assert.deepEqual(known, [1, 2]);
   });
 
+  void it("I5: is believed what was released, and no copied position, where retention has passed the base", async (t) => {
+    const clusters = pair();
+    const queue = await opened(t, clusters);
+    await queue.commit([readings(lane, 2, [2])], [positionOf(lane, 1, 2)]);
+    clusters.copy(topics.positions);
+    clusters.b.deleteBefore({ topic: topics.readings, partition: 0 }, 1);
+    const { groupId } = queue;
+    await queue.close();
+    const more = { confirmCluster: "B", log: clusters.logger, settleMs };
+    const moved = await openTestQueue(clusters.b.connect(), topics, groupId, more);
+    t.after(() => moved.close());
+    assert.match(clusters.log.join(""), /retention has passed the base/);
+    assert.deepEqual(
+      moved.forwarded(lane).flatMap(({ first, last }) => seqs(first, last)),
+      [1],
+    );
+  });
+
   void it("I5: gives the queue back to a cluster that was seeded from it", async (t) => {
     const clusters = pair();
     const first = await opened(t, clusters);
@@ -216,59 +230,6 @@ void describe("a standby that a mirror keeps", () => {
       ),
     );
     await assert.rejects(open(), refused);
-  });
-});
-
-void describe("names that were seen", () => {
-  const head = { namespace: "n", shard: 0, t: 1, kind: "reading", lane, replay: null } as const;
-  const edges = { before: null, after: null, opens: false, closes: false };
-  const key = laneText(lane);
-  const spans = fc.array(
-    fc.tuple(fc.integer({ min: 1, max: 9_000 }), fc.integer({ min: 0, max: 200 })).map(([first, length]) => ({
-      first,
-      last: first + length,
-    })),
-    { maxLength: 20 },
-  );
-  const rangesOf = (all: readonly { first: number; last: number }[]) =>
-    merged(all).map((span) => ({ ...span, before: null, after: null }));
-
-  void it("hold exactly what was noted and is not released, and forget what is (I8)", () => {
-    fc.assert(
-      fc.property(spans, spans, spans, (noted, released, asked) => {
-        const names = seenNames();
-        names.release([{ key, ranges: rangesOf(released) }]);
-        for (const span of noted) names.note({ ...head, ...edges, ...span });
-        const known = new Set([...noted, ...released].flatMap(({ first, last }) => seqs(first, last)));
-        const wanted = rangesOf(asked);
-        const expected = wanted.every(({ first, last }) => seqs(first, last).every((seq) => known.has(seq)));
-        assert.equal(names.holds([{ key, ranges: wanted }]), expected);
-        names.release([{ key, ranges: rangesOf([...noted, ...released]) }]);
-        assert.equal(names.chunks(), 0);
-      }),
-      { numRuns: 100 },
-    );
-  });
-
-  void it("tell what was read twice, and hold long losses without a bit for each seq", () => {
-    const names = seenNames();
-    assert.equal(names.note({ ...head, ...edges, first: 1, last: 3 }), 0);
-    assert.equal(names.note({ ...head, ...edges, first: 3, last: 5 }), 1);
-    names.note({ ...head, ...edges, kind: "loss", first: 10, last: 2 ** 40 });
-    assert.ok(names.holds([{ key, ranges: rangesOf([{ first: 10, last: 2 ** 40 }]) }]));
-    assert.equal(names.chunks(), 1);
-  });
-
-  void it("keep a replay apart from what its lane has", () => {
-    const names = seenNames();
-    const replay = "pump-17/telemetry/0123456789abcdef/1-2";
-    const claim = { key: replayText(replay), ranges: rangesOf([{ first: 1, last: 2 }]) };
-    names.note({ ...head, ...edges, kind: "dead-letter", first: 1, last: 2 });
-    assert.ok(!names.holds([claim]));
-    assert.equal(names.note({ ...head, ...edges, replay, first: 1, last: 1 }), 0);
-    assert.ok(!names.holds([claim]));
-    names.note({ ...head, ...edges, replay, first: 2, last: 2 });
-    assert.ok(names.holds([claim]));
   });
 });
 
