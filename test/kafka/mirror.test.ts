@@ -110,7 +110,13 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
     assert.equal(audit.lostSeqs, 0);
     assert.ok(audit.acknowledged > 0 && audit.queued >= audit.acknowledged);
 
-    // The other cluster comes back with its data, and somebody starts MirrorMaker again.
+    await t.test("I5: a MirrorMaker that is started after the move is refused, and the queue is rebuilt", () =>
+      startedAgain(line, maker),
+    );
+  });
+
+  /** The other cluster comes back with its data, and somebody starts MirrorMaker again. */
+  async function startedAgain(line: KafkaLine, maker: MirrorMaker): Promise<void> {
     await primary.start(1);
     const from = line.gatewayLog().length;
     await line.start();
@@ -135,5 +141,5 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
     const { counts } = await auditOf(line);
     assert.ok((counts.doubled ?? 0) > 0);
     assert.deepEqual([counts.lost, counts["seq missing"]], [undefined, undefined]);
-  });
+  }
 });

@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type Invariant, mutants } from "../mutants/mutants.ts";
 import { patched, projectRoot } from "../mutants/patch.ts";
+import { mirrorRules } from "../sim/kafka/mirror-rules.ts";
 import { kafkaRules } from "../sim/kafka/rules.ts";
+import { standbyRules } from "../sim/kafka/standby-rules.ts";
 
 const textOf = (file: string): string => readFileSync(join(projectRoot, file), "utf8");
 
@@ -33,7 +35,7 @@ for (const { id, patches, test: noticer } of mutants) {
 }
 
 test("the patches of the rules of the Kafka queue's simulation fit", () => {
-  for (const [rule, patches] of Object.entries(kafkaRules)) {
+  for (const [rule, patches] of Object.entries({ ...kafkaRules, ...standbyRules, ...mirrorRules })) {
     for (const file of new Set(patches.map((patch) => patch.file))) {
       const text = textOf(file);
       assert.notEqual(patched(file, text, patches), text, rule);
