@@ -1,6 +1,7 @@
 /** Carries a command to the gateway that runs, or to journal and queue themselves where none does. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { realEnv } from "../shared/env.ts";
 import { Fault } from "../shared/errors.ts";
 import { openLog } from "../shared/log.ts";
@@ -18,6 +19,8 @@ export interface Task<T> {
   work(parts: Parts): Promise<T[]>;
 }
 
+const clustersMs = 30_000;
+
 /** @throws Fault `usage`, `locked`, `unavailable`, or what the work says */
 export async function askOrOpen<T>(config: GatewayConfig, { name, body, waitMs, work }: Task<T>): Promise<T[]> {
   const { stateFolder } = config;
@@ -34,6 +37,10 @@ export async function askOrOpen<T>(config: GatewayConfig, { name, body, waitMs, 
   const onFailed = (fault: Fault): void => log.error({ err: fault }, "the journal failed");
   const parts = await openParts({ config, env: realEnv(), log, signal: new AbortController().signal, onFailed });
   try {
+    // Of two clusters each comes when it comes; what is asked for may concern either.
+    const untilMs = performance.now() + clustersMs;
+    while (parts.standby !== undefined && parts.standby.reach() !== "all" && performance.now() < untilMs)
+      await sleep(100);
     return await work(parts);
   } finally {
     await parts.close();

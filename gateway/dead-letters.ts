@@ -10,6 +10,7 @@ import { sizeOf } from "../shared/ranges.ts";
 import { exitCodes, type Voice } from "../shared/voice.ts";
 import { askOrOpen } from "./ask-or-open.ts";
 import type { GatewayConfig } from "./config.ts";
+import { secondCluster } from "./config-kafka.ts";
 import type { FoundLetter } from "./queue/dead-letters.ts";
 import { type Answer, noReplays, openReplayer, replayTask, type Wish, wishesMax } from "./replay-letters.ts";
 
@@ -23,6 +24,8 @@ async function* lettersOf({ queue }: GatewayConfig): AsyncGenerator<FoundLetter>
   } else {
     const { openLetters } = await import("./queue/kafka/open-letters.ts");
     yield* openLetters(queue, realEnv());
+    // With a mirror the second cluster is a copy of the first.
+    if (queue.standby?.form === "switch") yield* openLetters(secondCluster(queue, queue.standby), realEnv());
   }
 }
 

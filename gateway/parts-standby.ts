@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { hex } from "../shared/env.ts";
 import { Fault } from "../shared/errors.ts";
 import { secondCluster } from "./config-kafka.ts";
-import { givenUpIn, givenUpPath } from "./give-up.ts";
+import { givenUpIn, givenUpPath, giveUp } from "./give-up.ts";
 import { checkGroup, knownGroup } from "./group.ts";
 import type { Journal } from "./journal/journal.ts";
 import { rememberedPositions } from "./journal/remembered.ts";
@@ -49,7 +49,7 @@ export async function openStandbyParts(
     ledger: journal.ledger,
     journalId: () => journal.journalId(),
     meetQueue: () => journal.meetQueue(),
-    // From here on the ledger knows.
+    keepGivenUp: (side) => giveUp(stateFolder, side),
     onGivenUp: () => rmSync(givenUpPath(stateFolder), { force: true }),
   });
   const close = async (): Promise<void> => {
@@ -70,7 +70,7 @@ async function newGroup({ config, env, log, signal }: PartsOptions, settings: Ka
 /** A journal that is new, or that may have gone back, needs both clusters before it answers anybody. */
 async function openWithBoth(options: PartsOptions, queue: StandbyQueue): Promise<Journal> {
   try {
-    return await openJournal(options, queue);
+    return await openJournal(options, queue.seeding);
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== "busy") throw error;
     options.log.warn({ err: error }, "waiting for both clusters; `standby abandon` gives one up that is lost for good");
@@ -80,5 +80,5 @@ async function openWithBoth(options: PartsOptions, queue: StandbyQueue): Promise
     if (options.signal.aborted) throw new Fault("closed", { what: "the gateway stops", retryable: true });
     await new Promise<void>((resolve) => void options.env.after(lookEveryMs, resolve));
   }
-  return await openJournal(options, queue);
+  return await openJournal(options, queue.seeding);
 }

@@ -7,13 +7,12 @@ import type { GatewayConfig } from "./config.ts";
 import { checkGroup, knownGroup } from "./group.ts";
 import type { Journal } from "./journal/journal.ts";
 import { folderPlace } from "./journal/place.ts";
-import { rememberedPositions } from "./journal/remembered.ts";
+import { notedClusters, rememberedPositions } from "./journal/remembered.ts";
 import type { SeedingQueue } from "./journal/reseed.ts";
 import { openSqliteJournal } from "./journal/sqlite.ts";
 import { openFileQueue } from "./queue/file.ts";
 import { type LateQueue, lateQueue } from "./queue/late.ts";
 import type { Queue } from "./queue/queue.ts";
-import { otherSide, type Side } from "./queue/standby/ledger.ts";
 import type { StandbyQueue } from "./queue/standby/standby.ts";
 
 /** What commands open too while no gateway runs. */
@@ -45,6 +44,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     const { openStandbyParts } = await import("./parts-standby.ts");
     return openStandbyParts(options, queue, queue.standby);
   }
+  // There is one cluster where there were two: what the other one had is not forgotten.
+  const noted = notedClusters(options.config.stateFolder);
+  if (noted !== undefined) {
+    const { leaveStandby } = await import("./leave-standby.ts");
+    await leaveStandby(options, noted);
+  }
   const opening = openQueue(options);
   // Whoever waits for it is told of a failure; where a failure elsewhere came first, nobody waits.
   opening.catch(() => undefined);
@@ -72,12 +77,6 @@ async function withJournal(options: PartsOptions, queue: Queue): Promise<Parts> 
       await journal.close();
       await queue.close();
     };
-    try {
-      await leaveStandby(journal, queue);
-    } catch (error) {
-      await journal.close();
-      throw error;
-    }
     return { queue, journal, close };
   } catch (error) {
     await queue.close();
@@ -93,27 +92,6 @@ export async function openJournal(options: PartsOptions, queue: SeedingQueue): P
   checkGroup(stateFolder, queue.groupId, groupId);
   const place = folderPlace(stateFolder, env);
   return await openSqliteJournal({ place, env, quotaBytes: settings.quotaBytes, queue, log, onFailed });
-}
-
-/**
- * There is one cluster where there were two: what the other one may have could be sent twice now.
- * @throws Fault `config`
- */
-async function leaveStandby({ ledger }: Journal, queue: Queue & { readonly clusterId?: string }): Promise<void> {
-  const state = ledger.state();
-  if (state === null) return;
-  const own: Side = state.clusterIds.standby === queue.clusterId ? "standby" : "primary";
-  const left = otherSide(own);
-  if (ledger.reserved(left).length > 0) {
-    throw new Fault("config", {
-      what: "a second cluster may hold readings that the journal still has",
-      why: "the configuration names one cluster, and this gateway has written to two",
-      remedy:
-        "put queue.kafka.standby back until nothing is held any more, as `holdfast-gateway standby` tells; a cluster that is " +
-        "lost for good is given up by `holdfast-gateway standby abandon`",
-    });
-  }
-  await ledger.end();
 }
 
 /** What stands for a queue that is not there in time; undefined where it is, or where it must be waited for. */

@@ -7,6 +7,7 @@ import { Fault } from "../../shared/errors.ts";
 import { beyond, merged } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import { bothSides, type LaneSpans, type Ledger, type LedgerState, type Side } from "../queue/standby/ledger.ts";
+import type { Lanes } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
 /** Made where they are missing, in older files too: an older gateway does not look at them. */
@@ -39,12 +40,8 @@ interface ReservedRow {
 
 export function openLedger({ tables, journalId, change, reading }: LedgerOptions): Ledger {
   function stateNow(): LedgerState | null {
-    const row = tables().db.prepare("SELECT journal_id, state, crc FROM ledger").get() as
-      | { journal_id: string; state: string; crc: number }
-      | undefined;
-    if (row === undefined || row.journal_id !== journalId()) return null;
-    if (crc32(`${row.journal_id} ${row.state}`) !== row.crc) throw damaged();
-    return JSON.parse(row.state) as LedgerState;
+    const noted = notedIn(tables().db);
+    return noted?.journalId === journalId() ? noted.state : null;
   }
 
   function save(state: LedgerState): void {
@@ -54,10 +51,11 @@ export function openLedger({ tables, journalId, change, reading }: LedgerOptions
       .run(id, text, crc32(`${id} ${text}`));
   }
 
-  /** Runs a change of the present era; false where that is another one. */
-  function inEra(era: number, act: () => void): Promise<boolean> {
+  /** Runs a change of the present era; false where that is another one, or another side is active. */
+  function inEra(era: number, act: () => void, side?: Side): Promise<boolean> {
     return change(() => {
-      if (stateNow()?.era !== era) return false;
+      const state = stateNow();
+      if (state?.era !== era || (side !== undefined && side !== state.active)) return false;
       act();
       return true;
     });
@@ -79,35 +77,49 @@ export function openLedger({ tables, journalId, change, reading }: LedgerOptions
         return true;
       }),
     move: (era, next) => inEra(era, () => save({ ...next, era: era + 1 })),
-    reserve: async (era, side, names) =>
-      stateNow()?.active === side &&
-      inEra(era, () => {
+    reserve(era, side, names) {
+      const note = (): void => {
         for (const { lane, spans } of names) {
           const known = find(tables().db, side, lane);
           // What is forwarded by now need not be remembered: the row stays as short as what is under way.
           const forwarded = tables().lanes.find(lane)?.forwarded ?? [];
           put(tables().db, side, { lane, spans: beyond(merged([...known, ...spans]), forwarded) });
         }
-      }),
+      };
+      return inEra(era, note, side);
+    },
     free: (era, side, names) =>
       inEra(era, () => {
         for (const { lane, spans } of names) {
           put(tables().db, side, { lane, spans: beyond(find(tables().db, side, lane), spans) });
         }
       }),
-    reserved: (side) =>
-      reading(() => {
-        const rows = tables().db.prepare("SELECT agent, stream, epoch, spans, crc FROM reserved WHERE side = ?");
-        return (rows.all(side) as ReservedRow[]).flatMap((row) => {
-          const { agent, stream, epoch } = row;
-          const lane = { agent, stream, epoch };
-          const spans = beyond(spansOf(side, row), tables().lanes.find(lane)?.forwarded ?? []);
-          return spans.length === 0 ? [] : { lane, spans };
-        });
-      }),
+    clusterIds: () => reading(() => notedIn(tables().db)?.state.clusterIds ?? null),
+    reserved: (side) => reading(() => reservedIn(tables().db, tables().lanes, side)),
     forwarded: (lane) => reading(() => tables().lanes.find(lane)?.forwarded ?? []),
     end: () => change(() => void tables().db.exec("DELETE FROM reserved; DELETE FROM ledger")),
   };
+}
+
+/** What stands in a journal's file, under whichever id. @throws Fault `damaged` */
+export function notedIn(db: Db): { journalId: string; state: LedgerState } | undefined {
+  const row = db.prepare("SELECT journal_id, state, crc FROM ledger").get() as
+    | { journal_id: string; state: string; crc: number }
+    | undefined;
+  if (row === undefined) return undefined;
+  if (crc32(`${row.journal_id} ${row.state}`) !== row.crc) throw damaged();
+  return { journalId: row.journal_id, state: JSON.parse(row.state) as LedgerState };
+}
+
+/** What a side may have and the journal does not know as forwarded. @throws Fault `damaged` */
+export function reservedIn(db: Db, lanes: Pick<Lanes, "find">, side: Side): LaneSpans[] {
+  const rows = db.prepare("SELECT agent, stream, epoch, spans, crc FROM reserved WHERE side = ?");
+  return (rows.all(side) as ReservedRow[]).flatMap((row) => {
+    const { agent, stream, epoch } = row;
+    const lane = { agent, stream, epoch };
+    const spans = beyond(spansOf(side, row), lanes.find(lane)?.forwarded ?? []);
+    return spans.length === 0 ? [] : { lane, spans };
+  });
 }
 
 /** Forgets what is noted of lanes that the journal forgets: all of them is forwarded. Inside a transaction. */

@@ -36,10 +36,12 @@ export function reseed(tables: Tables, queue: SeedingQueue): void {
     });
   }
   const { lanes, stores } = tables;
-  for (const floor of queue.floors()) stores.raiseFloor(floor);
   const positions = new Map<string, LanePosition>();
   // What the queue has and could still lose, agents must send again; the forwarder leaves out what is there by then (I5).
-  for (const position of queue.releasedPositions()) positions.set(laneKey(position.lane), position);
+  for (const position of queue.releasedPositions()) {
+    if (!wasForgotten(tables, position)) positions.set(laneKey(position.lane), position);
+  }
+  for (const floor of queue.floors()) stores.raiseFloor(floor);
   const kept = lanes.ids().filter((id) => {
     const stays = mayStay(tables, id, queue);
     if (!stays) lanes.remove(id);
@@ -57,6 +59,16 @@ export function reseed(tables: Tables, queue: SeedingQueue): void {
   for (const { lane, storeId, run, forwarded } of positions.values()) {
     const row = lanes.create(lane, storeId, run);
     lanes.save({ ...row, version: 1, journaled: forwarded, forwarded });
+  }
+}
+
+/** True for a lane below a floor of the journal's own which it does not know: a cluster was away when it was forgotten. */
+function wasForgotten({ lanes, stores }: Tables, { lane, storeId, run }: LanePosition): boolean {
+  try {
+    return run <= stores.floorOf(lane.agent, storeId) && lanes.find(lane) === undefined;
+  } catch {
+    // A damaged row is a row.
+    return false;
   }
 }
 
@@ -122,7 +134,9 @@ export function compare(tables: Tables, queue: SeedingQueue): Comparison {
   const floors = new Map<string, number>();
   for (const { agent, storeId, run } of queue.floors()) floors.set(`${agent} ${storeId}`, run);
   const unseen = new Map<string, Lane>();
-  for (const { lane } of queue.releasedPositions()) unseen.set(laneKey(lane), lane);
+  for (const position of queue.releasedPositions()) {
+    if (!wasForgotten(tables, position)) unseen.set(laneKey(position.lane), position.lane);
+  }
   const forgotten: number[] = [];
   const forgottenRuns = new Set<string>();
   let journalBehind = false;
@@ -133,16 +147,18 @@ export function compare(tables: Tables, queue: SeedingQueue): Comparison {
     unseen.delete(laneKey(row.lane));
     if (beyond(inQueue, row.journaled).length > 0) journalBehind = true;
     const store = `${row.lane.agent} ${row.storeId}`;
-    const isKnown = queue.forwarded(row.lane).length > 0;
-    const isBelowFloor = !isKnown && row.version > 0 && row.run <= (floors.get(store) ?? 0);
-    if (isBelowFloor && row.forwarded.length > 0 && row.waiting === 0) {
+    const inPositions = queue.forwarded(row.lane);
+    const isBelowFloor = row.version > 0 && row.run <= (floors.get(store) ?? 0);
+    // What was released once and is there is released, though the queue may not know yet: it notes that a step later.
+    const isLess = beyond(row.forwarded, inPositions).length > 0;
+    // Of two clusters one may have forgotten the lane, and the other one not yet.
+    if (isBelowFloor && isLess && row.waiting === 0) {
       forgotten.push(id);
       forgottenRuns.add(`${store} ${row.run}`);
     }
     // Whatever waits of an epoch that the queue has forgotten already stands there.
-    else if (isBelowFloor) journalBehind = true;
-    // What was released once and is there is released, though the queue may not know yet: it notes that a step later.
-    else if (beyond(row.forwarded, queue.forwarded(row.lane)).length > 0) queueBehind = true;
+    else if (isBelowFloor && inPositions.length === 0) journalBehind = true;
+    else if (isLess) queueBehind = true;
   }
   for (const [key, run] of floors) {
     const [agent, storeId] = key.split(" ") as [string, string];

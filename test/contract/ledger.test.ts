@@ -23,6 +23,7 @@ const first: LedgerState = {
   active: "primary",
   abandoned: null,
   clusterIds: { primary: "A", standby: "B" },
+  isRepeating: false,
   change: null,
 };
 
@@ -126,5 +127,6 @@ for (const [name, open] of [
     await renew();
     assert.equal(ledger.state(), null);
     assert.equal(await ledger.reserve(1, "primary", [{ lane, spans: spans([1, 1]) }]), false);
+    assert.deepEqual(ledger.clusterIds(), first.clusterIds);
   });
 }

@@ -3,8 +3,8 @@ import { pino } from "pino";
 import { type IdentityCopy, identityInMemory } from "../../gateway/journal/identity.ts";
 import type { Journal } from "../../gateway/journal/journal.ts";
 import { memoryPlace } from "../../gateway/journal/place.ts";
+import type { SeedingQueue } from "../../gateway/journal/reseed.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
-import type { Queue } from "../../gateway/queue/queue.ts";
 import { realEnv } from "../../shared/env.ts";
 import { type Db, openDatabase } from "../../shared/sqlite.ts";
 
@@ -19,7 +19,7 @@ export interface JournalInMemory {
 }
 
 export async function journalInMemory(
-  queue: Queue,
+  queue: SeedingQueue,
   db: Db = openDatabase(":memory:", { cacheBytes: 1024 * 1024 }),
   copy: IdentityCopy = identityInMemory(),
 ): Promise<JournalInMemory> {

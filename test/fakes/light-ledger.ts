@@ -31,6 +31,7 @@ export function lightLedger(journalId: () => string, forwarded: (lane: LaneSpans
 
   return {
     state: stateNow,
+    clusterIds: () => noted?.state.clusterIds ?? null,
     async begin(state, reserved) {
       if (stateNow() !== null) return false;
       noted = { id: journalId(), state };

@@ -35,7 +35,8 @@ test("every header that is written is described, and no other", () => {
     clock: { segment: 1, offsetUs: 0, quality: "corrected" },
   });
   const loss = lossOutcome(2, 1, [{ first: 2, last: 2 }], { reason: "quota", fromUs: null, toUs: null });
-  const records = [...recordsOf([old, loss, deadOutcome(old, "x")], recordOptions(), { ...writing, replay: "1" })];
+  const doubted = { ...old, isDoubted: true };
+  const records = [...recordsOf([doubted, loss, deadOutcome(old, "x")], recordOptions(), { ...writing, replay: "1" })];
   const table = /^## Headers\n(.*?)^## /ms.exec(page)?.[1] ?? "";
   const described = [...table.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = ""]) =>
     cell.replaceAll("`", "").split(", "),

@@ -43,6 +43,8 @@ export interface KafkaQueueOptions {
    * names in the data and from these positions, which the journal remembers.
    */
   readonly rebuild?: readonly LanePosition[];
+  /** What another cluster had, and was released there: from here on this one tells of it. */
+  readonly adopt?: readonly LanePosition[];
   /** The standby that MirrorMaker copies this cluster to: nothing is released before it was read there. */
   readonly mirror?: KafkaCluster | undefined;
   /** Stops the opening, which otherwise waits for the cluster as long as it takes. */
@@ -161,7 +163,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<KafkaQ
   const mirror = options.mirror && openMirror({ ...watched, cluster: options.mirror });
   for (let shard = 0; shard < shardCount; shard++) {
     const queue = shard === 0 ? queueOf : afterIdentification;
-    const released = options.rebuild?.filter(({ lane }) => shardOf(lane.agent) === shard);
+    const released = (options.rebuild ?? options.adopt)?.filter(({ lane }) => shardOf(lane.agent) === shard);
     const onDeadLetters = (count: number): void => void (letters += count);
     const own = { shard, owner, queue, released, clusterId, mirror: mirror?.shard(shard) };
     const onGone = (text: string): void => void (gone.length < goneMax && gone.push(text));

@@ -32,6 +32,8 @@ export interface OpenOptions {
   readonly make?: { readonly groupId: string; readonly queueId: string } | null;
   /** Given where lost positions are rebuilt: what the journal remembers as forwarded. */
   readonly rebuild?: readonly LanePosition[];
+  /** What another cluster had and had released: from here on this one tells of it. */
+  readonly adopt?: readonly LanePosition[];
   /** Ends the opening, which otherwise waits for the cluster as long as it takes. */
   readonly signal: AbortSignal;
 }
@@ -41,7 +43,7 @@ const patienceMs = 30_000;
 
 /** Sees to the topics, then opens the queue. @throws Fault as prepareTopics and openKafkaQueue do */
 export async function openKafka(options: OpenOptions): Promise<KafkaQueue> {
-  const { settings, env, log, groupId, make = null, rebuild, signal } = options;
+  const { settings, env, log, groupId, make = null, rebuild, adopt, signal } = options;
   const { brokers, clientId, namespace, positionsTopic, deadLetterTopic, properties, settleMs } = settings;
   const security = readSecurity(settings.security, properties, env);
   const patience = { env, log, positionsTopic, signal };
@@ -83,7 +85,7 @@ export async function openKafka(options: OpenOptions): Promise<KafkaQueue> {
         make,
         makeTopic: making,
       };
-      const more = rebuild === undefined ? {} : { rebuild };
+      const more = { ...(rebuild === undefined ? {} : { rebuild }), ...(adopt === undefined ? {} : { adopt }) };
       const queue = explained(await openKafkaQueue({ ...patience, ...own, ...more }), inspect);
       return closing(queue, cluster, ...(mirror === undefined ? [] : [mirror]), admin);
     } catch (error) {

@@ -11,13 +11,14 @@ export interface Division {
   /** The side that is not active, and its queue; undefined while it is away. */
   readonly side: Side;
   readonly queue: KafkaQueue | undefined;
-  /** True where nobody waits for a cluster that is away. */
+  /** True where nobody waits for that cluster. */
   readonly mayRepeat: boolean;
 }
 
 const nothing: Held = new Map();
 
-export function openDoubts(log: Logger) {
+/** @param onMove called in the moment in which something changes: a plan that was made before it is past */
+export function openDoubts(log: Logger, onMove: () => void) {
   let held = nothing;
   let doubted = nothing;
   const sizes = (): string => [held, doubted].map((one) => `${one.size} ${seqsIn(one.values())}`).join();
@@ -30,10 +31,10 @@ export function openDoubts(log: Logger) {
       doubted = nothing;
     },
     /**
-     * What is absent there is freed, and what is there is held until it is released. True where something has changed.
+     * What is absent there is freed, and what is there is held until it is released.
      * @throws Fault (retryable) where another era has begun meanwhile
      */
-    async divide({ ledger, era, side, queue, mayRepeat }: Division): Promise<boolean> {
+    async divide({ ledger, era, side, queue, mayRepeat }: Division): Promise<void> {
       if (queue !== undefined) {
         const absent = lacking(ledger.reserved(side), (lane) => queue.forwarded(lane));
         if (absent.length > 0) {
@@ -44,8 +45,8 @@ export function openDoubts(log: Logger) {
       const reserved = ledger.reserved(side);
       const left = byLane(queue === undefined ? reserved : lacking(reserved, (lane) => queue.released(lane)));
       const before = sizes();
-      [held, doubted] = queue === undefined && mayRepeat ? [nothing, left] : [left, nothing];
-      return before !== sizes();
+      [held, doubted] = mayRepeat ? [nothing, left] : [left, nothing];
+      if (before !== sizes()) onMove();
     },
   };
 }

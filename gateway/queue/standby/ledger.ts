@@ -4,6 +4,7 @@
  * other one while nobody can ask (I5). One contract suite runs against each journal's ledger and the simulation's.
  */
 import type { Ranges, Span } from "../../../shared/ranges.ts";
+import type { SwitchRecord } from "../kafka/records/position-records.ts";
 import type { Lane } from "../queue.ts";
 
 /** The cluster of `queue.kafka.brokers`, or that of `queue.kafka.standby`. */
@@ -18,18 +19,10 @@ export interface LedgerState {
   readonly abandoned: Side | null;
   /** Which clusters the sides are; null for one that nobody has met under this ledger. */
   readonly clusterIds: Readonly<Record<Side, string | null>>;
-  /** The latest change between the two; null where there was none. */
-  readonly change: Change | null;
-}
-
-export interface Change {
-  /** The era that it began. */
-  readonly era: number;
-  readonly from: Side;
-  readonly to: Side;
-  /** Wall clock of the gateway, ms since 1970. */
-  readonly atMs: number;
-  readonly cause: string;
+  /** True where nobody waits for the other side: what it may have is sent to the active one, marked. */
+  readonly isRepeating: boolean;
+  /** The latest change; null where there was none. It is what the records of changes tell. */
+  readonly change: SwitchRecord | null;
 }
 
 /** Seqs of a lane, sorted and disjoint. */
@@ -42,6 +35,8 @@ export interface LaneSpans {
 export interface Ledger {
   /** Null where nothing is noted under the journal's present id: a journal that is new, or that may have gone back. */
   state(): LedgerState | null;
+  /** Which clusters the sides were when anything was noted last, under whichever id; null where nothing ever was. */
+  clusterIds(): LedgerState["clusterIds"] | null;
   /** Begins with all that each side has; false where somebody has begun it meanwhile. */
   begin(state: LedgerState, reserved: Readonly<Record<Side, readonly LaneSpans[]>>): Promise<boolean>;
   /** The next era. */

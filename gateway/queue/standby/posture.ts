@@ -8,7 +8,7 @@ import { Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import type { Lane, LanePosition, Outcome } from "../queue.ts";
-import { openAnnouncer } from "./announce.ts";
+import { openAnnouncer, recordOf } from "./announce.ts";
 import { attendant } from "./attendant.ts";
 import { openDoubts } from "./doubts.ts";
 import { openEras } from "./eras.ts";
@@ -34,7 +34,9 @@ export interface StandbyJournal {
   journalId(): string;
   /** Compares itself with what the clusters have. @throws Fault `busy` where it went back and cannot ask both */
   meetQueue(): Promise<void>;
-  /** What a person has given up is noted by now. */
+  /** Keeps what a person has given up until it is noted in the ledger. */
+  readonly keepGivenUp?: (side: Side) => void;
+  /** It is noted by now. */
   readonly onGivenUp?: () => void;
 }
 
@@ -73,7 +75,7 @@ export function keepPosture(options: PostureOptions) {
   let graceUntilMs = Number.NEGATIVE_INFINITY;
   let troubleSinceMs: number | null = env.monoMs();
   const eras = openEras();
-  const doubts = openDoubts(log);
+  const doubts = openDoubts(log, onMove);
   const announce = openAnnouncer(log);
   const meetings = openMeetings({ sides, groupId, queueOf });
   const { attend, end } = attendant(() =>
@@ -94,18 +96,32 @@ export function keepPosture(options: PostureOptions) {
 
   function look(): void {
     timer = env.after(lookEveryMs, look);
-    if (!isReady || rules.inDoubt === "repeat") attend();
-    if (state === null || isOver || eras.isMoving()) return;
+    if (!isReady || journal?.ledger.state() === null) attend();
+    if (state === null || journal === undefined || isOver || eras.isMoving()) return;
+    const away = otherSide(state.active);
+    if (
+      rules.inDoubt === "repeat" &&
+      !state.isRepeating &&
+      isLongSilent(away) &&
+      journal.ledger.reserved(away).length > 0
+    ) {
+      moveAlone({ isRepeating: true }, "nobody waits for it");
+      return;
+    }
     const wanted = sideFor(rules, {
       nowMs: env.monoMs(),
       active: state.active,
       abandoned: state.abandoned,
       troubleSinceMs,
-      otherSinceMs: sides[otherSide(state.active)].answersSinceMs(),
+      otherSinceMs: sides[away].answersSinceMs(),
       heldSeqs: seqsIn(doubts.held().values()),
     });
-    if (wanted === state.active) return;
-    move({ active: wanted }, "by itself").catch((error: unknown) => log.error({ err: error }, messageOf(error)));
+    if (wanted !== state.active) moveAlone({ active: wanted, isRepeating: false }, "by itself");
+  }
+
+  function isLongSilent(side: Side): boolean {
+    const sinceMs = sides[side].silentSinceMs();
+    return sinceMs !== null && env.monoMs() - sinceMs >= rules.switchAfterMs;
   }
 
   function unready(fault: Fault): void {
@@ -133,20 +149,26 @@ export function keepPosture(options: PostureOptions) {
     if (other() === undefined && env.monoMs() < graceUntilMs) return unready(unmet("the other one is asked first"));
     const side = otherSide(noted.active);
     const era = state?.era ?? noted.era;
-    const hasChanged = await doubts.divide({ ledger, era, side, queue: other(), mayRepeat: mayRepeat(side) });
+    await doubts.divide({ ledger, era, side, queue: other(), mayRepeat: mayRepeat(side) });
     const queues = bothSides.flatMap((one) => queueOf(one) ?? []);
-    announce(state?.change ?? null, queues, doubts.held(), doubts.doubted());
-    if (isReady && !hasChanged) return;
-    if (!isReady) troubleSinceMs = null;
+    announce(state?.change ?? null, queues);
+    if (isReady) return;
+    troubleSinceMs = null;
     isReady = true;
     onMove();
   }
 
   /** Under a new id of the journal nothing is noted; what is under way is fenced before both clusters are asked. */
-  function leaveLedger({ journalId }: StandbyJournal, { active: side }: LedgerState): void {
+  function leaveLedger(
+    { journalId, keepGivenUp }: StandbyJournal,
+    { active: side, abandoned: lost }: LedgerState,
+  ): void {
     unready(unmet("the journal may have gone back"));
     leave(side);
-    meetings.openAnew(otherSide(side), journalId());
+    // What was given up stays so, though no ledger says it for now.
+    given = lost;
+    if (lost === null) meetings.openAnew(otherSide(side), journalId());
+    else keepGivenUp?.(lost);
     state = null;
     eras.enter(undefined);
     onMove();
@@ -164,10 +186,18 @@ export function keepPosture(options: PostureOptions) {
     if (bothSides.some((side) => side !== given && queues[side] === undefined)) return null;
     const reservedOf = (side: Side): LaneSpans[] => (queues[side] === undefined ? [] : allOf(queues[side]));
     const reserved = { primary: reservedOf("primary"), standby: reservedOf("standby") };
-    const clusterIds = { primary: queues.primary?.clusterId ?? null, standby: queues.standby?.clusterId ?? null };
+    const known = ledger.clusterIds();
+    const idOf = (one: Side): string | null => queues[one]?.clusterId ?? known?.[one] ?? null;
+    const clusterIds = { primary: idOf("primary"), standby: idOf("standby") };
+    for (const one of bothSides) {
+      if (known !== null && known[one] !== null && known[one] !== clusterIds[one]) {
+        throw otherCluster(one, `it is ${clusterIds[one]}`);
+      }
+    }
+    if (clusterIds.primary === clusterIds.standby) throw otherCluster("standby", "it is the primary");
     const side: Side = given === "primary" ? "standby" : "primary";
     eras.enter(1);
-    const first = { era: 1, active: side, abandoned: given, clusterIds, change: null };
+    const first = { era: 1, active: side, abandoned: given, clusterIds, isRepeating: false, change: null };
     if (!(await ledger.begin(first, reserved))) throw overtaken();
     log.info(clusterIds, "from here on the journal notes what it sends to which cluster");
     return ledger.state();
@@ -200,7 +230,7 @@ export function keepPosture(options: PostureOptions) {
   }
 
   function giveUp(side: Side): Promise<void> {
-    return move({ active: otherSide(side), abandoned: side }, "given up by a person");
+    return move({ active: otherSide(side), abandoned: side, isRepeating: true }, "given up by a person");
   }
 
   /** A cluster that took the place of another one under the same name knows nothing of what the ledger says. */
@@ -212,9 +242,9 @@ export function keepPosture(options: PostureOptions) {
     state = journal?.ledger.state() ?? state;
   }
 
+  /** A side that came back and fell silent again holds nobody up either. */
   function mayRepeat(away: Side): boolean {
-    if (abandoned() === away) return true;
-    return rules.inDoubt === "repeat" && env.monoMs() - sinceMs >= rules.switchAfterMs;
+    return state?.isRepeating === true && (queueOf(away) === undefined || isLongSilent(away));
   }
 
   async function note(change: Partial<Omit<LedgerState, "era">>): Promise<void> {
@@ -222,13 +252,28 @@ export function keepPosture(options: PostureOptions) {
     await eras.write(journal.ledger, state, change);
   }
 
-  async function move(next: Pick<LedgerState, "active"> & Partial<LedgerState>, cause: string): Promise<void> {
-    if (state === null) throw why;
+  async function move(next: Partial<LedgerState>, cause: string): Promise<void> {
+    if (state === null || journal === undefined) throw why;
     const { era, active: from } = state;
-    const change = { era: era + 1, from, to: next.active, atMs: Math.floor(env.wallUs() / 1_000), cause };
-    await note({ ...next, change: from === next.active ? state.change : change });
-    log.warn({ ...next, era: era + 1, cause, alarm: true }, "the gateway goes on at the other cluster");
+    const to = next.active ?? from;
+    const names = journal.ledger.reserved(from === to ? otherSide(to) : from);
+    const head = {
+      era: era + 1,
+      from: from === to ? otherSide(to) : from,
+      to,
+      atMs: Math.floor(env.wallUs() / 1_000),
+      cause,
+    };
+    await note({ ...next, change: recordOf(head, names, next.isRepeating === true) });
+    log.warn(
+      { ...head, abandoned: next.abandoned, alarm: true },
+      "the gateway goes on at one cluster without the other",
+    );
     attend();
+  }
+
+  function moveAlone(next: Partial<LedgerState>, cause: string): void {
+    move(next, cause).catch((error: unknown) => log.error({ err: error }, messageOf(error)));
   }
 
   /** @throws Fault why nothing can be committed now */
@@ -251,6 +296,7 @@ export function keepPosture(options: PostureOptions) {
       // Whatever the active side commits and releases changes nothing here; only its opening does.
       if (!isReady || side !== state?.active || !meetings.isMet(side)) attend();
     },
+    abandoned,
     active,
     other,
     queueOf,
@@ -275,11 +321,12 @@ export function keepPosture(options: PostureOptions) {
       if (side === state?.active) throw noSwitch(side, "it takes the readings already");
       if (side === abandoned()) throw noSwitch(side, "it was given up");
       if (sides[side].answersSinceMs() === null) throw noSwitch(side, "it does not answer");
-      await move({ active: side }, "asked for");
+      await move({ active: side, isRepeating: false }, "asked for");
     },
     async abandon(side: Side): Promise<void> {
       if (abandoned() === otherSide(side)) throw noSwitch(side, "the other one was given up before");
       if (state !== null) return await giveUp(side);
+      journal?.keepGivenUp?.(side);
       given = side;
       attend();
     },
@@ -287,12 +334,15 @@ export function keepPosture(options: PostureOptions) {
     async renew(side: Side): Promise<void> {
       if (journal === undefined || state === null || state.abandoned !== side) throw notGivenUp(side);
       if (journal.ledger.reserved(side).length > 0) throw stillInDoubt(side);
+      if (sides[side].isClosed()) throw restartNeeded(side);
       const journalId = journal.journalId();
-      await note({ abandoned: null, clusterIds: { ...state.clusterIds, [side]: null } });
+      await note({ abandoned: null, isRepeating: false, clusterIds: { ...state.clusterIds, [side]: null } });
+      meetings.start(side, journalId);
       attend();
-      if (!meetings.start(side, journalId)) throw restartNeeded(side);
     },
     state: (): LedgerState | null => state,
+    /** Which clusters the sides were when they were met last. */
+    clusterIds: (): LedgerState["clusterIds"] | null => state?.clusterIds ?? journal?.ledger.clusterIds() ?? null,
     trouble: (): string | null => (isReady ? null : messageOf(why)),
     async close(): Promise<void> {
       isOver = true;

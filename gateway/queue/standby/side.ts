@@ -26,6 +26,10 @@ export interface SideKeeper {
   trouble(): string | null;
   /** Since when it has answered, monotonic ms; null where it does not. */
   answersSinceMs(): number | null;
+  /** Since when it does not, monotonic ms; null where it does. */
+  silentSinceMs(): number | null;
+  /** True once nothing opens it again. */
+  isClosed(): boolean;
   /** Closes it and begins with the first step of a start: whatever was under way is fenced, and found or not. */
   reopen(): void;
   close(): Promise<void>;
@@ -47,12 +51,18 @@ export function keepSide({ side, env, log, open, onChange }: SideOptions): SideK
   let openings = 0;
   let trouble: string | null = null;
   let answersSinceMs: number | null = null;
+  let silentSinceMs: number | null = env.monoMs();
   let hasBegun = false;
   let closed = false;
   let timer: Timer | undefined;
   /** The latest of the endings that reopenings wait for. */
   let ending: Promise<unknown> = Promise.resolve();
   let turns = 0;
+
+  function answers(does: boolean): void {
+    answersSinceMs = does ? (answersSinceMs ?? env.monoMs()) : null;
+    silentSinceMs = does ? null : (silentSinceMs ?? env.monoMs());
+  }
 
   function begin(): void {
     const mine: Opening = { ending: new AbortController(), opened: Promise.resolve() };
@@ -67,7 +77,7 @@ export function keepSide({ side, env, log, open, onChange }: SideOptions): SideK
       mine.queue = queue;
       openings++;
       trouble = null;
-      answersSinceMs = env.monoMs();
+      answers(true);
       queue.onProgress(() => {
         if (current === mine) onChange();
       });
@@ -84,19 +94,19 @@ export function keepSide({ side, env, log, open, onChange }: SideOptions): SideK
 
   /** What is idle would never notice that its cluster is gone. */
   async function probe(mine: Opening): Promise<void> {
-    const answers = await mine.queue?.probe().then(
+    const isThere = await mine.queue?.probe().then(
       () => true,
       () => false,
     );
     if (current !== mine || closed) return;
-    answersSinceMs = answers === true ? (answersSinceMs ?? env.monoMs()) : null;
+    answers(isThere === true);
     timer = env.after(probeEveryMs, () => void probe(mine));
   }
 
   /** Two openings at once would fence each other for ever: the next one begins when this one is over. */
   async function end(): Promise<void> {
     timer?.cancel();
-    answersSinceMs = null;
+    answers(false);
     const last = current;
     current = undefined;
     last?.ending.abort();
@@ -115,14 +125,16 @@ export function keepSide({ side, env, log, open, onChange }: SideOptions): SideK
     openings: () => openings,
     trouble: () => trouble,
     answersSinceMs: () => answersSinceMs,
+    silentSinceMs: () => silentSinceMs,
+    isClosed: () => closed,
     reopen() {
       hasBegun = true;
       const turn = ++turns;
       ending = Promise.all([ending, end()])
+        .catch((error: unknown) => log.error({ side, err: error }, "a queue could not be closed"))
         .then(() => {
           if (!closed && turn === turns) begin();
-        })
-        .catch((error: unknown) => log.error({ side, err: error }, "a queue could not be closed"));
+        });
     },
     async close() {
       closed = true;

@@ -7,13 +7,14 @@ import type { Logger } from "pino";
 import { crashPoint } from "../../../shared/crash-point.ts";
 import type { Env } from "../../../shared/env.ts";
 import { beyond, type Ranges, union } from "../../../shared/ranges.ts";
+import type { Reach, SeedingQueue } from "../../journal/reseed.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import { closedFault } from "../kafka/refusals.ts";
 import { laneKey } from "../lane-key.ts";
 import type { Floor, Lane, LanePosition, Outcome, Queue } from "../queue.ts";
 import { eitherLetters } from "./dead-letters.ts";
 import { eachLane, marked, seqsIn } from "./held.ts";
-import { bothSides, type LedgerState, type Side } from "./ledger.ts";
+import { bothSides, type LedgerState, otherSide, type Side } from "./ledger.ts";
 import type { StandbyRules } from "./policy.ts";
 import { keepPosture, type StandbyJournal } from "./posture.ts";
 import { beganAnew } from "./refusals.ts";
@@ -51,8 +52,10 @@ export interface StandbyQueue extends Queue {
   start(): void;
   /** From here on steps are committed, and noted in the journal's ledger. */
   begin(journal: StandbyJournal): void;
-  /** How much of what the clusters have is known. */
-  reach(): "nothing" | "part" | "all";
+  /** How much of what the clusters have is known; what was given up counts as such. */
+  reach(): Reach;
+  /** What a journal compares and unites itself with. */
+  readonly seeding: SeedingQueue;
   switchTo(side: Side): Promise<void>;
   abandon(side: Side): Promise<void>;
   /** Takes another cluster into use where one was given up. */
@@ -112,9 +115,10 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     },
   });
 
+  /** Where the side was never met, and an empty topic is no lost one. */
   function mayMake(side: Side): boolean {
-    const state = posture.state();
-    return state === null ? side === "standby" : state.clusterIds[side] === null;
+    const known = posture.clusterIds();
+    return known === null ? side === "standby" : known[side] === null;
   }
 
   function tell(): void {
@@ -135,23 +139,24 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     renew(0);
   }
 
-  function reach(): "nothing" | "part" | "all" {
-    const givenUp = posture.state()?.abandoned ?? abandoned;
-    const known = bothSides.filter((side) => side === givenUp || posture.queueOf(side) !== undefined).length;
-    return known === 2 ? "all" : known === (givenUp === null ? 0 : 1) ? "nothing" : "part";
+  function reach(): Reach {
+    const wanted = bothSides.filter((side) => side !== posture.abandoned());
+    const open = wanted.filter((side) => posture.queueOf(side) !== undefined).length;
+    return open === wanted.length ? "all" : open === 0 ? "nothing" : "part";
   }
 
   function refuse(): never {
     throw closedFault();
   }
 
-  const rememberedOf = (lane: Lane): Ranges =>
-    reach() === "all" ? [] : (remembered.get(laneKey(lane))?.forwarded ?? []);
   const queues = (): KafkaQueue[] => (closed ? refuse() : bothSides.flatMap((side) => posture.queueOf(side) ?? []));
+  /** What is remembered of clusters that cannot be asked; those that can are believed. */
+  const known = (): ReadonlyMap<string, LanePosition> =>
+    queues().length === bothSides.length ? new Map() : remembered;
+  const ofAll = (lane: Lane, rangesOf: (queue: KafkaQueue) => Ranges): Ranges =>
+    queues().reduce((ranges, queue) => union(ranges, rangesOf(queue)), known().get(laneKey(lane))?.forwarded ?? []);
 
-  function released(lane: Lane): Ranges {
-    return queues().reduce((ranges, queue) => union(ranges, queue.released(lane)), rememberedOf(lane));
-  }
+  const released = (lane: Lane): Ranges => ofAll(lane, (queue) => queue.released(lane));
 
   /**
    * What the journal was told counts too. A side may know less of what it has released than it knew: its newest base is
@@ -160,6 +165,28 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
   function forwarded(lane: Lane): Ranges {
     const own = posture.active()?.forwarded(lane) ?? [];
     return union(union(own, released(lane)), posture.told(lane));
+  }
+
+  function* releasedPositions(): Generator<LanePosition> {
+    const positions = queues().map((one) => one.releasedPositions());
+    for (const { lane, storeId, run } of eachLane(...positions, known().values())) {
+      yield { lane, storeId, run, forwarded: released(lane) };
+    }
+  }
+
+  function floors(): Iterable<Floor> {
+    const highest = new Map<string, Floor>();
+    for (const floor of queues().flatMap((queue) => [...queue.floors()])) {
+      const key = `${floor.agent} ${floor.storeId}`;
+      if (floor.run > (highest.get(key)?.run ?? 0)) highest.set(key, floor);
+    }
+    return highest.values();
+  }
+
+  function isBelowFloor(position: LanePosition | undefined): boolean {
+    if (position === undefined) return false;
+    const { lane, storeId, run } = position;
+    return [...floors()].some((floor) => floor.agent === lane.agent && floor.storeId === storeId && run <= floor.run);
   }
 
   async function commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void> {
@@ -185,6 +212,21 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     },
     begin: posture.begin,
     reach,
+    // The journal compares itself with what the clusters have: its own word must not come back to it.
+    seeding: {
+      groupId,
+      floors,
+      forwarded(lane) {
+        const has = queues().flatMap((queue) => queue.forwarded(lane));
+        // The stop came between a queue's forgetting and the journal's.
+        return has.length === 0 && isBelowFloor(known().get(laneKey(lane)))
+          ? []
+          : ofAll(lane, (queue) => queue.forwarded(lane));
+      },
+      released,
+      releasedPositions,
+      reach,
+    },
     progress() {
       follow();
       const progress = posture.active()?.progress() ?? { committed: stepsBefore, released: stepsBefore - 1 };
@@ -207,28 +249,18 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
       return spans.length === 0 ? spans : beyond(spans, forwarded(lane));
     },
     released,
-    *releasedPositions() {
-      const known = reach() === "all" ? [] : remembered.values();
-      for (const { lane, storeId, run } of eachLane(...queues().map((one) => one.releasedPositions()), known)) {
-        yield { lane, storeId, run, forwarded: released(lane) };
-      }
-    },
-    floors() {
-      const highest = new Map<string, Floor>();
-      for (const floor of queues().flatMap((queue) => [...queue.floors()])) {
-        const key = `${floor.agent} ${floor.storeId}`;
-        if (floor.run > (highest.get(key)?.run ?? 0)) highest.set(key, floor);
-      }
-      return highest.values();
-    },
+    releasedPositions,
+    floors,
     commit,
     async forget(floor, lanes) {
-      const { queue } = posture.ready();
+      const { queue, state } = posture.ready();
       await queue.forget(floor, lanes);
       for (const lane of lanes) remembered.delete(laneKey(lane));
-      // Only its size depends on that: where the other cluster is away, it keeps lanes that nobody asks for.
-      const away = posture.other();
-      await away?.forget(floor, lanes).catch((error: unknown) => log.warn({ err: error }, "a cluster keeps old lanes"));
+      // Only its size depends on that: a cluster that is away keeps lanes that nobody asks for.
+      const other = otherSide(state.active);
+      if (sides[other].answersSinceMs() === null) return;
+      const failed = (error: unknown): void => log.warn({ err: error, side: other }, "a cluster keeps old lanes");
+      posture.other()?.forget(floor, lanes).catch(failed);
     },
     gone: () => queues().flatMap((queue) => queue.gone?.() ?? []),
     deadLetters: eitherLetters(queues),
@@ -244,7 +276,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
       return {
         era: state?.era ?? 0,
         active: state?.active ?? null,
-        abandoned: state?.abandoned ?? null,
+        abandoned: posture.abandoned(),
         heldSeqs: seqsIn(posture.held().values()),
         doubtedSeqs: seqsIn(posture.doubted().values()),
         trouble: posture.trouble(),
