@@ -136,21 +136,23 @@ void describe("a gateway on two clusters", { skip: clusterMissing() ?? false }, 
     await line.stop();
     await primary.start(1);
     const { readings, losses, deadLetters } = line.topics;
-    const onPrimary = new Set((await primary.witnessed(readings)).map(nameOf));
+    // The primary is read first.
+    const met = new Set<string>();
     let repeats = 0;
     const audit = await auditClusters(
       [primary.bootstrap, standby.bootstrap],
       [readings, losses, deadLetters],
       line.memory,
       (record) => {
-        const isRepeat = isMarked(record) && onPrimary.has(nameOf(record));
+        const isRepeat = isMarked(record) && met.has(nameOf(record));
         if (isRepeat) repeats++;
+        met.add(nameOf(record));
         return isRepeat;
       },
     );
     refuseFindings({ ...audit, orderBreaks: 0 });
     t.diagnostic(`${held} seqs were held, and ${repeats} readings stand on both, marked on the standby`);
-    assert.ok(repeats <= held);
+    assert.ok(repeats > 0 && repeats <= held);
   });
 
   void it("I5: the journal is lost: nothing is forwarded before both clusters were asked", async (t) => {

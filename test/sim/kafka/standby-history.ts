@@ -45,6 +45,7 @@ export async function runStandbyHistory(
     say(`FINDING ${kind} ${text}`);
   };
   const [shards, partitions] = [dice.pick([1, 1, 2]), dice.pick([1, 2])];
+  const diskMs = dice.pick([1, 20, 500]);
   const [failsAt, latencyMs] = [dice.pick([0, 0.02, 0.1]), dice.pick([5, 50, 400])];
   const rules = {
     isAutomatic: dice.chance(0.8),
@@ -101,6 +102,7 @@ export async function runStandbyHistory(
     const env = processEnv(clock, newMachine(dice.split()), life, dice.split(), guard);
     say(`${name} starts`);
     const answering = () => new Promise<void>((resolve) => void clock.after(dice.wait(latencyMs), life, resolve));
+    const writing = () => new Promise<void>((resolve) => void clock.after(dice.wait(diskMs), life, resolve));
     const format = countedFormat(namespace, partitions);
     const makeTopic = (topic: string): never => {
       throw new Error(`nobody should make ${topic}`);
@@ -122,7 +124,7 @@ export async function runStandbyHistory(
       const queue = standbyQueue({ groupId, remembered, open: openSide, rules, abandoned: null, env, log });
       gateway.queue = queue;
       const { journalId } = journal;
-      queue.begin({ ledger: told(journal.ledger, name, say), journalId, meetQueue: () => Promise.resolve() });
+      queue.begin({ ledger: told(journal.ledger, name, say, writing), journalId, meetQueue: () => Promise.resolve() });
       gateway.forwarder = startForwarder({ journal, queue, env, log, onStopped: (fault) => end(fault.message) });
     }
     start().catch((error: unknown) => {
@@ -198,14 +200,16 @@ export async function runStandbyHistory(
       return true;
     },
   };
+  // In some histories journals are lost all the time, while gateways of before still live.
+  const isForgetful = dice.chance(0.25);
   const weights: Record<string, number> = {
     kill: 4,
-    zombie: 1,
+    zombie: isForgetful ? 4 : 1,
     away: 4,
     "power cut": 3,
     "leaders moved": 2,
     command: 2,
-    "journal lost": 0.4,
+    "journal lost": isForgetful ? 3 : 0.4,
     abandon: 0.5,
   };
   const enabled = Object.keys(faults).filter(() => dice.chance(0.65));
@@ -276,26 +280,29 @@ export async function runStandbyHistory(
   return { seed, findings, counts, events: clock.events(), fingerprint: clock.fingerprint() };
 }
 
-/** A ledger that tells of its changes. */
-function told(ledger: Ledger, by: string, say: (line: string) => void): Ledger {
+/** A ledger that tells of its changes, and needs time for them: a process may die on both sides of each. */
+function told(ledger: Ledger, by: string, say: (line: string) => void, pause: () => Promise<void>): Ledger {
   const text = (names: readonly LaneSpans[]): string =>
     names
       .map(({ lane, spans }) => `${lane.agent} ${spans.map(({ first, last }) => `${first}-${last}`).join()}`)
       .join("; ");
+  async function change(what: string, act: () => Promise<boolean>): Promise<boolean> {
+    await pause();
+    const isDone = await act();
+    say(`   ${by} ${what}${isDone ? "" : ": in vain"}`);
+    await pause();
+    return isDone;
+  }
   return {
     ...ledger,
-    begin(state, reserved) {
-      say(`   ${by} begins the ledger; primary: ${text(reserved.primary)}; standby: ${text(reserved.standby)}`);
-      return ledger.begin(state, reserved);
-    },
-    async reserve(era, side, names) {
-      const isDone = await ledger.reserve(era, side, names);
-      say(`   ${by} reserves at the ${side} in era ${era}${isDone ? "" : " in vain"}: ${text(names)}`);
-      return isDone;
-    },
-    free(era, side, names) {
-      say(`   ${by} frees at the ${side} in era ${era}: ${text(names)}`);
-      return ledger.free(era, side, names);
-    },
+    begin: (state, reserved) =>
+      change(`begins the ledger; primary: ${text(reserved.primary)}; standby: ${text(reserved.standby)}`, () =>
+        ledger.begin(state, reserved),
+      ),
+    move: (era, next) => change(`moves to era ${era + 1}: ${JSON.stringify(next)}`, () => ledger.move(era, next)),
+    reserve: (era, side, names) =>
+      change(`reserves at the ${side} in era ${era}: ${text(names)}`, () => ledger.reserve(era, side, names)),
+    free: (era, side, names) =>
+      change(`frees at the ${side} in era ${era}: ${text(names)}`, () => ledger.free(era, side, names)),
   };
 }
