@@ -8,24 +8,17 @@ import { Fault, messageOf } from "../../../shared/errors.ts";
 import type { Ranges } from "../../../shared/ranges.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import type { Lane, LanePosition, Outcome } from "../queue.ts";
-import { openAnnouncer, recordOf } from "./announce.ts";
+import { openAnnouncer } from "./announce.ts";
 import { attendant } from "./attendant.ts";
+import { beginLedger, firstEra } from "./begin.ts";
+import { openChanges } from "./changes.ts";
 import { openDoubts } from "./doubts.ts";
 import { openEras } from "./eras.ts";
-import { allOf, namesOf, seqsIn } from "./held.ts";
-import { bothSides, type LaneSpans, type Ledger, type LedgerState, otherSide, type Side } from "./ledger.ts";
+import { namesOf, seqsIn } from "./held.ts";
+import { bothSides, type Ledger, type LedgerState, otherSide, type Side } from "./ledger.ts";
 import { openMeetings } from "./meetings.ts";
 import { type StandbyRules, sideFor } from "./policy.ts";
-import {
-  beganAnew,
-  noSwitch,
-  notGivenUp,
-  otherCluster,
-  overtaken,
-  restartNeeded,
-  stillInDoubt,
-  unmet,
-} from "./refusals.ts";
+import { beganAnew, noSwitch, otherCluster, overtaken, unmet } from "./refusals.ts";
 import type { SideKeeper } from "./side.ts";
 
 /** What the posture needs of the journal. */
@@ -84,6 +77,7 @@ export function keepPosture(options: PostureOptions) {
       unready(error instanceof Fault ? error : unmet(messageOf(error)));
     }),
   );
+  const changes = openChanges({ env, log, sides, eras, attend, present });
   let timer = env.after(lookEveryMs, look);
 
   const abandoned = (): Side | null => given ?? state?.abandoned ?? null;
@@ -92,6 +86,11 @@ export function keepPosture(options: PostureOptions) {
 
   function queueOf(side: Side): KafkaQueue | undefined {
     return abandoned() === side ? undefined : sides[side].queue();
+  }
+
+  function present(): { journal: StandbyJournal; state: LedgerState } {
+    if (journal === undefined || state === null) throw why;
+    return { journal, state };
   }
 
   function look(): void {
@@ -105,7 +104,7 @@ export function keepPosture(options: PostureOptions) {
       isLongSilent(away) &&
       journal.ledger.reserved(away).length > 0
     ) {
-      moveAlone({ isRepeating: true }, "nobody waits for it");
+      changes.moveAlone({ isRepeating: true }, "nobody waits for it");
       return;
     }
     const wanted = sideFor(rules, {
@@ -116,7 +115,7 @@ export function keepPosture(options: PostureOptions) {
       otherSinceMs: sides[away].answersSinceMs(),
       heldSeqs: seqsIn(doubts.held().values()),
     });
-    if (wanted !== state.active) moveAlone({ active: wanted, isRepeating: false }, "by itself");
+    if (wanted !== state.active) changes.moveAlone({ active: wanted, isRepeating: false }, "by itself");
   }
 
   function isLongSilent(side: Side): boolean {
@@ -141,7 +140,7 @@ export function keepPosture(options: PostureOptions) {
     if (noted === null) return unready(unmet("the journal is new or may have gone back, and needs both clusters"));
     if (!eras.isOwn(noted.era)) throw overtaken();
     if (noted.era !== state?.era) take(noted);
-    if (given !== null && noted.abandoned !== given) return await giveUp(given);
+    if (given !== null && noted.abandoned !== given) return await changes.giveUp(given);
     if (given !== null) journal.onGivenUp?.();
     given = null;
     for (const side of bothSides) await recognise(side);
@@ -174,32 +173,15 @@ export function keepPosture(options: PostureOptions) {
     onMove();
   }
 
-  /**
-   * Only with both clusters at hand it can be told what each of them may have; from then on it is noted before it is
-   * sent. Both must have been opened since the journal has this id: nobody can have sent anything since.
-   */
+  /** Both clusters must have been opened since the journal has this id: nobody can have sent anything since. */
   async function begin({ ledger, journalId }: StandbyJournal): Promise<LedgerState | null> {
     const past = meetings.past(journalId()).filter((side) => side !== given);
     for (const side of past) meetings.openAnew(side, journalId());
     if (past.length > 0) return null;
     const queues = { primary: queueOf("primary"), standby: queueOf("standby") };
-    if (bothSides.some((side) => side !== given && queues[side] === undefined)) return null;
-    const reservedOf = (side: Side): LaneSpans[] => (queues[side] === undefined ? [] : allOf(queues[side]));
-    const reserved = { primary: reservedOf("primary"), standby: reservedOf("standby") };
-    const known = ledger.clusterIds();
-    const idOf = (one: Side): string | null => queues[one]?.clusterId ?? known?.[one] ?? null;
-    const clusterIds = { primary: idOf("primary"), standby: idOf("standby") };
-    for (const one of bothSides) {
-      if (known !== null && known[one] !== null && known[one] !== clusterIds[one]) {
-        throw otherCluster(one, `it is ${clusterIds[one]}`);
-      }
-    }
-    if (clusterIds.primary === clusterIds.standby) throw otherCluster("standby", "it is the primary");
-    const side: Side = given === "primary" ? "standby" : "primary";
-    eras.enter(1);
-    const first = { era: 1, active: side, abandoned: given, clusterIds, isRepeating: false, change: null };
-    if (!(await ledger.begin(first, reserved))) throw overtaken();
-    log.info(clusterIds, "from here on the journal notes what it sends to which cluster");
+    eras.enter(firstEra);
+    if (!(await beginLedger(ledger, queues, given))) return null;
+    log.info("from here on the journal notes what it sends to which cluster");
     return ledger.state();
   }
 
@@ -229,51 +211,18 @@ export function keepPosture(options: PostureOptions) {
     meetings.openAnew(side, journal?.journalId() ?? "");
   }
 
-  function giveUp(side: Side): Promise<void> {
-    return move({ active: otherSide(side), abandoned: side, isRepeating: true }, "given up by a person");
-  }
-
   /** A cluster that took the place of another one under the same name knows nothing of what the ledger says. */
   async function recognise(side: Side): Promise<void> {
     const queue = queueOf(side);
     if (queue === undefined || state === null || queue.clusterId === state.clusterIds[side]) return;
     if (state.clusterIds[side] !== null) throw otherCluster(side, `it is ${queue.clusterId}`);
-    await note({ clusterIds: { ...state.clusterIds, [side]: queue.clusterId } });
+    await changes.note({ clusterIds: { ...state.clusterIds, [side]: queue.clusterId } });
     state = journal?.ledger.state() ?? state;
   }
 
   /** A side that came back and fell silent again holds nobody up either. */
   function mayRepeat(away: Side): boolean {
     return state?.isRepeating === true && (queueOf(away) === undefined || isLongSilent(away));
-  }
-
-  async function note(change: Partial<Omit<LedgerState, "era">>): Promise<void> {
-    if (journal === undefined || state === null) throw why;
-    await eras.write(journal.ledger, state, change);
-  }
-
-  async function move(next: Partial<LedgerState>, cause: string): Promise<void> {
-    if (state === null || journal === undefined) throw why;
-    const { era, active: from } = state;
-    const to = next.active ?? from;
-    const names = journal.ledger.reserved(from === to ? otherSide(to) : from);
-    const head = {
-      era: era + 1,
-      from: from === to ? otherSide(to) : from,
-      to,
-      atMs: Math.floor(env.wallUs() / 1_000),
-      cause,
-    };
-    await note({ ...next, change: recordOf(head, names, next.isRepeating === true) });
-    log.warn(
-      { ...head, abandoned: next.abandoned, alarm: true },
-      "the gateway goes on at one cluster without the other",
-    );
-    attend();
-  }
-
-  function moveAlone(next: Partial<LedgerState>, cause: string): void {
-    move(next, cause).catch((error: unknown) => log.error({ err: error }, messageOf(error)));
   }
 
   /** @throws Fault why nothing can be committed now */
@@ -317,28 +266,19 @@ export function keepPosture(options: PostureOptions) {
     },
     /** The active cluster has taken something. */
     took: (): void => void (troubleSinceMs = null),
-    async switchTo(side: Side): Promise<void> {
-      if (side === state?.active) throw noSwitch(side, "it takes the readings already");
-      if (side === abandoned()) throw noSwitch(side, "it was given up");
-      if (sides[side].answersSinceMs() === null) throw noSwitch(side, "it does not answer");
-      await move({ active: side, isRepeating: false }, "asked for");
-    },
+    switchTo: changes.switchTo,
     async abandon(side: Side): Promise<void> {
       if (abandoned() === otherSide(side)) throw noSwitch(side, "the other one was given up before");
-      if (state !== null) return await giveUp(side);
+      if (state !== null) return await changes.giveUp(side);
       journal?.keepGivenUp?.(side);
       given = side;
       attend();
     },
     /** Another cluster stands where one was given up. */
     async renew(side: Side): Promise<void> {
-      if (journal === undefined || state === null || state.abandoned !== side) throw notGivenUp(side);
-      if (journal.ledger.reserved(side).length > 0) throw stillInDoubt(side);
-      if (sides[side].isClosed()) throw restartNeeded(side);
-      const journalId = journal.journalId();
-      await note({ abandoned: null, isRepeating: false, clusterIds: { ...state.clusterIds, [side]: null } });
+      const journalId = journal?.journalId() ?? "";
+      await changes.renew(side);
       meetings.start(side, journalId);
-      attend();
     },
     state: (): LedgerState | null => state,
     /** Which clusters the sides were when they were met last. */

@@ -6,14 +6,15 @@
 import type { Logger } from "pino";
 import { crashPoint } from "../../../shared/crash-point.ts";
 import type { Env } from "../../../shared/env.ts";
-import { beyond, type Ranges, union } from "../../../shared/ranges.ts";
+import { beyond } from "../../../shared/ranges.ts";
 import type { Reach, SeedingQueue } from "../../journal/reseed.ts";
 import type { KafkaQueue } from "../kafka/kafka.ts";
 import { closedFault } from "../kafka/refusals.ts";
 import { laneKey } from "../lane-key.ts";
-import type { Floor, Lane, LanePosition, Outcome, Queue } from "../queue.ts";
+import type { LanePosition, Outcome, Queue } from "../queue.ts";
 import { eitherLetters } from "./dead-letters.ts";
-import { eachLane, marked, seqsIn } from "./held.ts";
+import { marked, seqsIn } from "./held.ts";
+import { openKnowledge } from "./knowledge.ts";
 import { bothSides, type LedgerState, otherSide, type Side } from "./ledger.ts";
 import type { StandbyRules } from "./policy.ts";
 import { keepPosture, type StandbyJournal } from "./posture.ts";
@@ -65,7 +66,6 @@ export interface StandbyQueue extends Queue {
 
 export function standbyQueue(options: StandbyOptions): StandbyQueue {
   const { env, log, rules, groupId, abandoned } = options;
-  const remembered = new Map(options.remembered.map((one) => [laneKey(one.lane), one]));
   const listeners = new Set<() => void>();
   let generation = 0;
   /** The active queue's generation and its steps when ours began. */
@@ -108,10 +108,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
       left.reject(beganAnew());
       left = Promise.withResolvers<never>();
       left.promise.catch(() => undefined);
-      for (const position of released) {
-        const known = remembered.get(laneKey(position.lane))?.forwarded ?? [];
-        remembered.set(laneKey(position.lane), { ...position, forwarded: union(known, position.forwarded) });
-      }
+      knowledge.remember(released);
     },
   });
 
@@ -150,44 +147,15 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
   }
 
   const queues = (): KafkaQueue[] => (closed ? refuse() : bothSides.flatMap((side) => posture.queueOf(side) ?? []));
-  /** What is remembered of clusters that cannot be asked; those that can are believed. */
-  const known = (): ReadonlyMap<string, LanePosition> =>
-    queues().length === bothSides.length ? new Map() : remembered;
-  const ofAll = (lane: Lane, rangesOf: (queue: KafkaQueue) => Ranges): Ranges =>
-    queues().reduce((ranges, queue) => union(ranges, rangesOf(queue)), known().get(laneKey(lane))?.forwarded ?? []);
-
-  const released = (lane: Lane): Ranges => ofAll(lane, (queue) => queue.released(lane));
-
-  /**
-   * What the journal was told counts too. A side may know less of what it has released than it knew: its newest base is
-   * written with its next transaction, and until then a new term tells of the one before (found by the simulation).
-   */
-  function forwarded(lane: Lane): Ranges {
-    const own = posture.active()?.forwarded(lane) ?? [];
-    return union(union(own, released(lane)), posture.told(lane));
-  }
-
-  function* releasedPositions(): Generator<LanePosition> {
-    const positions = queues().map((one) => one.releasedPositions());
-    for (const { lane, storeId, run } of eachLane(...positions, known().values())) {
-      yield { lane, storeId, run, forwarded: released(lane) };
-    }
-  }
-
-  function floors(): Iterable<Floor> {
-    const highest = new Map<string, Floor>();
-    for (const floor of queues().flatMap((queue) => [...queue.floors()])) {
-      const key = `${floor.agent} ${floor.storeId}`;
-      if (floor.run > (highest.get(key)?.run ?? 0)) highest.set(key, floor);
-    }
-    return highest.values();
-  }
-
-  function isBelowFloor(position: LanePosition | undefined): boolean {
-    if (position === undefined) return false;
-    const { lane, storeId, run } = position;
-    return [...floors()].some((floor) => floor.agent === lane.agent && floor.storeId === storeId && run <= floor.run);
-  }
+  const knowledge = openKnowledge({
+    groupId,
+    remembered: options.remembered,
+    queues,
+    active: posture.active,
+    told: posture.told,
+    reach,
+  });
+  const { forwarded, released, positions, releasedPositions, floors, seeding } = knowledge;
 
   async function commit(outcomes: readonly Outcome[], positions: readonly LanePosition[]): Promise<void> {
     if (closed) throw closedFault();
@@ -212,21 +180,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     },
     begin: posture.begin,
     reach,
-    // The journal compares itself with what the clusters have: its own word must not come back to it.
-    seeding: {
-      groupId,
-      floors,
-      forwarded(lane) {
-        const has = queues().flatMap((queue) => queue.forwarded(lane));
-        // The stop came between a queue's forgetting and the journal's.
-        return has.length === 0 && isBelowFloor(known().get(laneKey(lane)))
-          ? []
-          : ofAll(lane, (queue) => queue.forwarded(lane));
-      },
-      released,
-      releasedPositions,
-      reach,
-    },
+    seeding,
     progress() {
       follow();
       const progress = posture.active()?.progress() ?? { committed: stepsBefore, released: stepsBefore - 1 };
@@ -237,12 +191,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
       };
     },
     onProgress: (listener) => void listeners.add(listener),
-    *positions() {
-      for (const { lane, storeId, run } of eachLane(...queues().map((one) => one.positions()), remembered.values())) {
-        const ranges = forwarded(lane);
-        if (ranges.length > 0) yield { lane, storeId, run, forwarded: ranges };
-      }
-    },
+    positions,
     forwarded,
     held(lane) {
       const spans = posture.held().get(laneKey(lane))?.spans ?? [];
@@ -255,7 +204,7 @@ export function standbyQueue(options: StandbyOptions): StandbyQueue {
     async forget(floor, lanes) {
       const { queue, state } = posture.ready();
       await queue.forget(floor, lanes);
-      for (const lane of lanes) remembered.delete(laneKey(lane));
+      knowledge.forget(lanes);
       // Only its size depends on that: a cluster that is away keeps lanes that nobody asks for.
       const other = otherSide(state.active);
       if (sides[other].answersSinceMs() === null) return;

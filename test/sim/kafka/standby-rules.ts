@@ -31,9 +31,9 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   // A ledger is begun with both clusters at hand.
   both: [
     {
-      file: `${folder}/posture.ts`,
-      find: "if (bothSides.some((side) => side !== given && queues[side] === undefined)) return null;",
-      replace: "if (bothSides.every((side) => queues[side] === undefined)) return null;",
+      file: `${folder}/begin.ts`,
+      find: "if (bothSides.some((side) => side !== given && queues[side] === undefined)) return false;",
+      replace: "if (bothSides.every((side) => queues[side] === undefined)) return false;",
     },
   ],
   // And only with queues that were opened since the journal has its id.
@@ -55,8 +55,8 @@ export const standbyRules: Readonly<Record<string, readonly Patch[]>> = {
   // What the journal knows as forwarded counts, whatever the clusters tell.
   told: [
     {
-      file: `${folder}/standby.ts`,
-      find: "return union(union(own, released(lane)), posture.told(lane));",
+      file: `${folder}/knowledge.ts`,
+      find: "return union(union(own, released(lane)), told(lane));",
       replace: "return union(own, released(lane));",
     },
   ],
