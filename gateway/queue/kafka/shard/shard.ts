@@ -9,9 +9,7 @@ import type { Letter, LetterState } from "../../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../../queue.ts";
 import { takeTurns } from "../../turns.ts";
 import { ClusterError, type Place } from "../cluster.ts";
-import { followed } from "../mirror/moves.ts";
 import {
-  decodePosition,
   floorText,
   type LaneRecord,
   laneText,
@@ -22,7 +20,7 @@ import { closedFault, staleFault, takenFault, unreleasedFault } from "../refusal
 import type { RoomKeeper } from "../room.ts";
 import { troubleFault } from "../trouble.ts";
 import { type BaseKeeper, keepBase } from "./base-keeper.ts";
-import { emptyShard } from "./derive.ts";
+import { newestRecord } from "./newest-record.ts";
 import { planReplay, stateOfReplay } from "./replay.ts";
 import { beginTerm, type Site, type Term, write } from "./term.ts";
 
@@ -71,8 +69,6 @@ const entriesMax = 100_000;
 const tickPart = 1 / 4;
 const tickMsMin = 20;
 const tickMsMax = 1_000;
-const decidedEveryMs = 100;
-const decidedMaxMs = 5_000;
 
 export function openShard(options: ShardOptions): Shard {
   const { cluster, env, log, namespace, shard, settleMs, positionsTopic } = options;
@@ -148,13 +144,7 @@ export function openShard(options: ShardOptions): Shard {
   /** Whoever else has written the shard's record since owns the shard: to fence that one back would never end. */
   async function refuseWhenTaken(): Promise<void> {
     if (latest === undefined) return;
-    const { low, end } = await decided();
-    let newest = emptyShard;
-    await cluster.read(site.positions, low, end, (record) => {
-      const position = decodePosition(record);
-      if (position.kind === "shard") newest = followed(newest, position.shard);
-    });
-    checkOwner(newest);
+    checkOwner(await newestRecord(site));
   }
 
   function checkOwner({ owner, t }: ShardRecord): void {
@@ -168,16 +158,6 @@ export function openShard(options: ShardOptions): Shard {
 
   function refuseFenced(): void {
     if (fenced !== undefined) throw fenced;
-  }
-
-  /** The span of the positions that is decided; markers come a little after a commit was answered, so it is waited for. */
-  async function decided(): Promise<{ low: number; end: number }> {
-    const { high } = await cluster.watermarks(site.positions);
-    for (const untilMs = env.monoMs() + decidedMaxMs; ; await pause(decidedEveryMs)) {
-      const { low, stable } = await cluster.watermarks(site.positions);
-      // What is open for longer is this process's own, or hangs: the next term's start ends it.
-      if (stable >= high || env.monoMs() > untilMs) return { low, end: stable };
-    }
   }
 
   /** Runs a step in its turn; a doubt that it leaves ends the term. */
