@@ -12,7 +12,7 @@ import { startAdmin } from "../shared/admin.ts";
 import { codecColumns, codecColumnsZstd, codecLoss } from "../shared/block/block.ts";
 import { realEnv } from "../shared/env.ts";
 import type { Fault } from "../shared/errors.ts";
-import { releaseStartMemory } from "../shared/memory.ts";
+import { collectEvery, releaseStartMemory } from "../shared/memory.ts";
 import { openMetrics } from "../shared/metrics.ts";
 import { watchRate } from "../shared/rate.ts";
 import type { Life } from "../shared/run.ts";
@@ -28,6 +28,9 @@ import { openParts } from "./parts.ts";
 import { openReplayer, readWishes, replayTask } from "./replay-letters.ts";
 import { readStandbyWish, standbyTask, wishOf } from "./standby.ts";
 import { addGatewayMetrics, healthOf, type StatusSources, statusOf } from "./status.ts";
+
+/** A million readings and more: a collection costs nothing beside what is done with these. */
+const collectEveryBytes = 2 * 1024 * 1024;
 
 export async function startGateway(config: GatewayConfig, log: Logger, life: Life): Promise<void> {
   const env = realEnv();
@@ -92,13 +95,17 @@ export async function startGateway(config: GatewayConfig, log: Logger, life: Lif
   });
   life.onStop("control", () => control.stop());
 
+  const collect = collectEvery(collectEveryBytes);
   broker = await startBroker({
     listen: config.mqtt.listen,
     tls: config.mqtt.tls ?? undefined,
     credentials: openCredentials(config.stateFolder, (fault) =>
       log.error({ err: fault }, "the credentials cannot be read; the last good ones stay in force"),
     ),
-    onMessage: ingress.handle,
+    onMessage(agent, bytes) {
+      collect(bytes.length);
+      return ingress.handle(agent, bytes);
+    },
     env,
     log,
   });
