@@ -2,45 +2,36 @@
  * One random history of the queue on a cluster that MirrorMaker copies to a standby: in most of them the cluster is gone
  * for ever at some moment, and the gateway resumes on the standby. README.md tells more.
  */
-import pino from "pino";
-import { type Forwarder, startForwarder } from "../../../gateway/forwarder/forwarder.ts";
+import { startForwarder } from "../../../gateway/forwarder/forwarder.ts";
 import type { Place } from "../../../gateway/queue/kafka/cluster.ts";
 import { openKafkaQueue } from "../../../gateway/queue/kafka/kafka.ts";
-import type { Queue } from "../../../gateway/queue/queue.ts";
-import { Fault, messageOf } from "../../../shared/errors.ts";
-import { beyond } from "../../../shared/ranges.ts";
-import { type AgentLane, agentLane, synced } from "../../fakes/agent-lane.ts";
-import { readings } from "../../fakes/counted-blocks.ts";
-import { type FakeCluster, fakeCluster } from "../../fakes/kafka-cluster.ts";
+import { type AgentLane, agentLane } from "../../fakes/agent-lane.ts";
+import type { FakeCluster } from "../../fakes/kafka-cluster.ts";
 import { largeRoom } from "../../fakes/kafka-queue.ts";
 import { fakeMirrorMaker } from "../../fakes/mirror-maker.ts";
-import { createClock, type Life, newLife } from "../clock.ts";
-import { seededDice } from "../dice.ts";
-import { newMachine, processEnv } from "../env.ts";
 import { auditTopics } from "./audit.ts";
 import { countedFormat, dataTopic, deadLetterTopic, lossTopic } from "./counted-format.ts";
-import type { HistoryResult } from "./history.ts";
-import { lightJournal } from "./light-journal.ts";
+import {
+  auditKnown,
+  brokersOf,
+  type HistoryResult,
+  layGround,
+  minuteMs,
+  namespace,
+  positionsTopic,
+  secondMs,
+  settleMs,
+} from "./ground.ts";
+import { type Process, processFaults, startProcess } from "./processes.ts";
+import { bringBlocks, strike } from "./weather.ts";
 
-const secondMs = 1_000;
-const minuteMs = 60_000;
 const faultsMs = 10 * minuteMs;
-const calmMs = 40 * minuteMs;
-const settleMs = 8_000;
-const namespace = "holdfast";
-const positionsTopic = "positions";
+
+type FaultName = "kill" | "zombie" | "away" | "power cut" | "journal lost";
 
 export async function runMirrorHistory(seed: number, trace: (line: string) => void = () => {}): Promise<HistoryResult> {
-  const dice = seededDice(seed);
-  const clock = createClock();
-  const counts = new Map<string, number>();
-  const findings: { kind: string; text: string }[] = [];
-  const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
-  const say = (line: string): void => trace(`${(clock.nowMs() / secondMs).toFixed(3)} ${line}`);
-  const find = (kind: string, text: string): void => {
-    findings.push({ kind, text });
-    say(`FINDING ${kind} ${text}`);
-  };
+  const ground = layGround(seed, trace);
+  const { dice, clock, journal, log, count, say, find } = ground;
   const [shards, partitions] = [dice.pick([1, 1, 2]), dice.pick([1, 2, 3])];
   const [failsAt, latencyMs] = [dice.pick([0, 0.02, 0.1]), dice.pick([5, 50, 400])];
   /** In some histories it keeps up, in others it lags far behind in some partitions. */
@@ -55,17 +46,9 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
   let isMirrored = true;
 
   const topics = { [dataTopic]: partitions, [lossTopic]: 1, [deadLetterTopic]: 1, [positionsTopic]: shards };
+  const isCalm = (): boolean => calm;
   const clusterOf = (name: string): FakeCluster =>
-    fakeCluster({
-      topics,
-      nowMs: clock.nowMs,
-      clusterId: () => name,
-      fault: () =>
-        calm || !dice.chance(failsAt) ? undefined : dice.pick(["request lost", "answer lost", "markers late"] as const),
-      pause: () => new Promise((resolve) => void clock.after(dice.wait(latencyMs), null, resolve)),
-      transactionTimeoutMs: minuteMs,
-      tell: (line) => say(`   ${name} ${line}`),
-    });
+    brokersOf(ground, { name, shards, partitions, failsAt, latencyMs, isCalm });
   const clusters = { A: clusterOf("A"), B: clusterOf("B") };
   const away = { A: false, B: false };
   const places = Object.entries(topics).flatMap(([topic, all]) =>
@@ -78,37 +61,16 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
     const { lane, first, last } = name;
     return Array.from({ length: last - first + 1 }, (_, at) => `${lane.agent} ${first + at}`);
   });
-  const journal = lightJournal();
-  const log = pino(
-    { level: "warn", base: null, timestamp: false },
-    { write: (line) => say(`   log ${line.slice(0, 1600).trim()}`) },
-  );
   const lanes: AgentLane[] = ["pump-1", "pump-2", "well-3"].map((agent, at) => agentLane({ agent, store: at + 1 }));
   let groupId: string | null = null;
-  const gateways: { life: Life; forwarder?: Forwarder }[] = [];
+  const gateways: Process[] = [];
   const running = (): typeof gateways => gateways.filter(({ life }) => life.alive);
 
   function startGateway(): void {
-    const life = newLife();
-    const gateway: (typeof gateways)[number] = { life };
-    gateways.push(gateway);
-    const name = `gateway ${gateways.length} on ${side}`;
-    const end = (why: string): void => {
-      if (!life.alive) return;
-      life.alive = false;
-      say(`${name} ends: ${why}`);
-      clock.after(dice.wait(10 * secondMs), null, startGateway);
-    };
-    const guard = (action: () => void) => () => {
-      try {
-        action();
-      } catch (error) {
-        find("FAILED", String((error as Error).stack));
-      }
-    };
-    const env = processEnv(clock, newMachine(dice.split()), life, dice.split(), guard);
-    const answering = () => new Promise<void>((resolve) => void clock.after(dice.wait(latencyMs), life, resolve));
-    say(`${name} starts`);
+    const process = startProcess(ground, `gateway ${gateways.length + 1} on ${side}`, startGateway);
+    const { life, env, end } = process;
+    gateways.push(process);
+    const answering = (): Promise<void> => process.wait(latencyMs);
     openKafkaQueue({
       cluster: clusters[side].connect(answering),
       mirror: side === "A" && isMirrored ? clusters.B.connect(answering) : undefined,
@@ -119,23 +81,11 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
     })
       .then((queue) => {
         if (!life.alive) return;
-        if (running().length === 1) auditKnown(queue);
+        if (running().length === 1) auditKnown(ground, lanes, queue);
         groupId = queue.groupId;
-        gateway.forwarder = startForwarder({ journal, queue, env, log, onStopped: (fault) => end(fault.message) });
+        startForwarder({ journal, queue, env, log, onStopped: (fault) => end(fault.message) });
       })
-      .catch((error: unknown) => {
-        if (!life.alive) return;
-        if (!(error instanceof Fault)) find("FAILED", String((error as Error).stack ?? messageOf(error)));
-        end(messageOf(error));
-      });
-  }
-
-  /** What agents were told is forwarded, every later queue must know. */
-  function auditKnown(queue: Queue): void {
-    for (const { lane } of lanes) {
-      const [unknown] = beyond(journal.settled(lane), queue.forwarded(lane));
-      if (unknown !== undefined) find("FORGOTTEN", `${lane.agent} ${unknown.first}..${unknown.last} was released`);
-    }
+      .catch(process.fail);
   }
 
   function restartAll(): void {
@@ -158,21 +108,8 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
     restartAll();
   }
 
-  const faults: Record<string, () => boolean> = {
-    kill() {
-      const alive = running();
-      if (alive.length === 0) return false;
-      dice.pick(alive).life.alive = false;
-      if (running().length === 0) clock.after(dice.wait(5 * secondMs), null, startGateway);
-      return true;
-    },
-    zombie() {
-      const [one] = running();
-      if (one === undefined) return false;
-      one.life.stalledUntilMs = clock.nowMs() + dice.wait(dice.pick([5 * secondMs, 90 * secondMs]));
-      if (dice.chance(0.7)) clock.after(dice.wait(2 * secondMs), null, startGateway);
-      return true;
-    },
+  const faults: Record<FaultName, () => boolean> = {
+    ...processFaults(ground, running, startGateway),
     away() {
       const one = dice.pick(["A", "B"] as const);
       setAway(one, true);
@@ -196,40 +133,11 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
       return true;
     },
   };
-  const weights: Record<string, number> = { kill: 4, zombie: 1, away: 2, "power cut": 3, "journal lost": 0.5 };
-  const enabled = isThin ? ["power cut"] : Object.keys(faults).filter(() => dice.chance(0.6));
+  const weights: Record<FaultName, number> = { kill: 4, zombie: 1, away: 2, "power cut": 3, "journal lost": 0.5 };
+  const all = Object.keys(weights) as FaultName[];
+  const kinds: FaultName[] = isThin ? ["power cut"] : all.filter(() => dice.chance(0.6));
   /** What the standby has lost is not copied again: nothing of it is released any more, unless the queue is resumed there. */
   let hasLost = false;
-
-  function load(): void {
-    clock.after(dice.wait(700), null, () => {
-      if (calm) return;
-      const lane = dice.pick(lanes);
-      const length = 1 + dice.below(3);
-      const block = dice.chance(0.1)
-        ? lane.loss(1 + dice.below(2))
-        : dice.chance(0.1)
-          ? lane.block(length)
-          : readings(lane, length);
-      const { storeId, run } = lane.record;
-      journal.add({ lane: lane.lane, storeId, run, clock: synced, block });
-      count("block");
-      load();
-    });
-  }
-
-  function strike(): void {
-    clock.after(dice.wait((isThin ? 8 : 20) * secondMs), null, () => {
-      if (calm) return;
-      let at = dice.next() * enabled.reduce((sum, name) => sum + (weights[name] as number), 0);
-      const name = enabled.find((one) => (at -= weights[one] as number) < 0);
-      if (name !== undefined) {
-        say(`FAULT ${name}`);
-        if (faults[name]?.() === true) count(`fault: ${name}`);
-      }
-      strike();
-    });
-  }
 
   /** Each partition by itself: whoever falls behind keeps nobody else. */
   function copy(): void {
@@ -250,7 +158,10 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
   }
 
   startGateway();
-  for (const begin of [load, strike, copy, tick]) begin();
+  bringBlocks(ground, { everyMs: 700, deadShare: 0.1, isCalm, pick: () => dice.pick(lanes) });
+  strike(ground, { everyMs: (isThin ? 8 : 20) * secondMs, isCalm, weights, kinds, faults });
+  copy();
+  tick();
   await clock.run(resumesAtMs);
   if (!isLate) resume();
   await clock.run(faultsMs);
@@ -262,10 +173,7 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
   if (isLate && dice.chance(0.5)) resume();
   isMirrored &&= !hasLost && !maker.hasParted();
   restartAll();
-  for (let untilMs = faultsMs; untilMs < faultsMs + calmMs && journal.waiting() > 0; ) {
-    untilMs += minuteMs;
-    await clock.run(untilMs);
-  }
+  await ground.untilDrained(faultsMs);
   if (journal.waiting() > 0) find("STUCK", `${journal.waiting()} blocks wait for ever`);
   const isWhole = !hasLost && !maker.hasParted();
   const judge = (kind: string, text: string): void => {
@@ -280,5 +188,5 @@ export async function runMirrorHistory(seed: number, trace: (line: string) => vo
   if (journal.waiting() === 0) auditTopics({ ...audited, say, find: judge });
   count(isWhole ? `whole on ${side}` : `parted on ${side}`);
   for (const gateway of running()) gateway.life.alive = false;
-  return { seed, findings, counts, events: clock.events(), fingerprint: clock.fingerprint() };
+  return ground.result();
 }

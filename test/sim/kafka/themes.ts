@@ -47,7 +47,11 @@ export function faultsOf({ faults, faultShare }: Theme, dice: Dice): FaultName[]
 }
 
 /** One of them, by its weight; undefined where there is none. */
-export function pickFault({ faults }: Theme, kinds: readonly FaultName[], dice: Dice): FaultName | undefined {
-  let at = dice.next() * kinds.reduce((sum, name) => sum + (faults[name] ?? 0), 0);
-  return kinds.find((name) => (at -= faults[name] ?? 0) < 0);
+export function pickFault<Name extends string>(
+  weights: Readonly<Partial<Record<Name, number>>>,
+  kinds: readonly Name[],
+  dice: Dice,
+): Name | undefined {
+  let at = dice.next() * kinds.reduce((sum, name) => sum + (weights[name] ?? 0), 0);
+  return kinds.find((name) => (at -= weights[name] ?? 0) < 0);
 }
