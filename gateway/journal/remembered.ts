@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { sizeOf } from "../../shared/ranges.ts";
 import { type Db, openDatabase } from "../../shared/sqlite.ts";
+import { scanWal } from "../../shared/wal.ts";
 import type { LanePosition } from "../queue/queue.ts";
 import type { LedgerState, Side } from "../queue/standby/ledger.ts";
 import { openLanes } from "./lanes.ts";
@@ -15,11 +16,7 @@ const cacheBytes = 4 * 1024 * 1024;
  * a journal that must be mended first needs its queue for that.
  */
 export function rememberedPositions(folder: string): LanePosition[] | undefined {
-  try {
-    return withJournal(folder, positionsIn);
-  } catch {
-    return undefined;
-  }
+  return withJournal(folder, positionsIn);
 }
 
 /** What a journal that nobody has open notes of two clusters; undefined where it notes nothing. */
@@ -42,20 +39,23 @@ export function notedClusters(folder: string): NotedClusters | undefined {
 
 /** Forgets what is noted of two clusters, in a journal that nobody has open. */
 export function forgetClusters(folder: string): void {
-  withJournal(folder, (db) => {
-    db.exec("BEGIN; DELETE FROM reserved; DELETE FROM ledger; COMMIT");
-    return undefined;
-  });
+  withJournal(folder, (db) => void db.exec("BEGIN; DELETE FROM reserved; DELETE FROM ledger; COMMIT"));
 }
 
+/** Undefined too where the journal must be mended first: SQLite would drop what lies behind the damage in its log. */
 function withJournal<T>(folder: string, look: (db: Db) => T | undefined): T | undefined {
   const path = join(folder, "journal.db");
-  if (!existsSync(path)) return undefined;
-  const db = openDatabase(path, { cacheBytes });
+  const wal = `${path}-wal`;
+  if (!existsSync(path) || (existsSync(wal) && scanWal(wal).losesCommits)) return undefined;
   try {
-    return look(db);
-  } finally {
-    db.close();
+    const db = openDatabase(path, { cacheBytes });
+    try {
+      return look(db);
+    } finally {
+      db.close();
+    }
+  } catch {
+    return undefined;
   }
 }
 
