@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { Fault } from "../shared/errors.ts";
 import { takeLock } from "../shared/lock.ts";
+import { awaitCluster } from "./await-cluster.ts";
 import { knownGroup } from "./group.ts";
 import { forgetClusters, type NotedClusters, rememberedPositions } from "./journal/remembered.ts";
 import type { PartsOptions } from "./parts.ts";
@@ -42,10 +43,7 @@ export async function leaveStandby({ config, env, log, signal }: PartsOptions, n
     log.warn({ settleMs: settings.settleMs }, "one cluster stays of two: it is told what the other one had");
     const adopting = await openKafka({ ...opening, adopt: rememberedPositions(stateFolder) ?? [] });
     try {
-      while (adopting.progress().released < adopting.progress().committed) {
-        if (signal.aborted) throw new Fault("closed", { what: "the gateway stops", retryable: true });
-        await new Promise<void>((resolve) => void env.after(200, resolve));
-      }
+      await awaitCluster(env, signal, () => adopting.progress().released >= adopting.progress().committed);
     } finally {
       await adopting.close();
     }

@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { hex } from "../shared/env.ts";
 import { Fault } from "../shared/errors.ts";
+import { awaitCluster } from "./await-cluster.ts";
 import { secondCluster } from "./config-kafka.ts";
 import { givenUpIn, givenUpPath, giveUp } from "./give-up.ts";
 import { checkGroup, knownGroup } from "./group.ts";
@@ -12,8 +13,6 @@ import { openKafka } from "./queue/kafka/open.ts";
 import type { KafkaSettings, StandbySettings } from "./queue/kafka/settings.ts";
 import type { Side } from "./queue/standby/ledger.ts";
 import { type StandbyQueue, standbyQueue } from "./queue/standby/standby.ts";
-
-const lookEveryMs = 500;
 
 /** @throws Fault as openJournal does, and as openKafka where the queue is to be made */
 export async function openStandbyParts(
@@ -76,9 +75,6 @@ async function openWithBoth(options: PartsOptions, queue: StandbyQueue): Promise
     options.log.warn({ err: error }, "waiting for both clusters; `standby abandon` gives one up that is lost for good");
   }
   queue.start();
-  while (queue.reach() !== "all") {
-    if (options.signal.aborted) throw new Fault("closed", { what: "the gateway stops", retryable: true });
-    await new Promise<void>((resolve) => void options.env.after(lookEveryMs, resolve));
-  }
+  await awaitCluster(options.env, options.signal, () => queue.reach() === "all");
   return await openJournal(options, queue.seeding);
 }

@@ -14,8 +14,8 @@ export function takenFault(shard: number, owner: string): Fault {
   });
 }
 
-export function staleFault(): Fault {
-  return new Fault("unavailable", { what: "the queue began anew", why: "its positions changed", retryable: true });
+export function staleFault(why = "its positions changed"): Fault {
+  return new Fault("unavailable", { what: "the queue began anew", why, retryable: true });
 }
 
 export function unreleasedFault(): Fault {

@@ -1,5 +1,5 @@
 /** What one cluster may have, compared with what it shows: what must be held, and what may be sent elsewhere. Pure. */
-import { beyond, type Ranges, type Span } from "../../../shared/ranges.ts";
+import { beyond, type Ranges, type Span, sizeOf } from "../../../shared/ranges.ts";
 import { laneKey } from "../lane-key.ts";
 import type { Lane, LanePosition, Outcome, Queue } from "../queue.ts";
 import type { LaneSpans } from "./ledger.ts";
@@ -55,7 +55,7 @@ export function marked(outcomes: readonly Outcome[], doubted: Held): readonly Ou
 /** Seqs, all lanes together. */
 export function seqsIn(names: Iterable<LaneSpans>): number {
   let sum = 0;
-  for (const { spans } of names) for (const { first, last } of spans) sum += last - first + 1;
+  for (const { spans } of names) sum += sizeOf(spans);
   return sum;
 }
 

@@ -1,5 +1,6 @@
 /** What a queue on two clusters says where it cannot go on, and what now. */
 import { Fault } from "../../../shared/errors.ts";
+import { staleFault } from "../kafka/refusals.ts";
 import type { Side } from "./ledger.ts";
 
 export function unmet(why: string | null = null): Fault {
@@ -32,7 +33,7 @@ export function overtaken(): Fault {
 }
 
 export function beganAnew(): Fault {
-  return new Fault("unavailable", { what: "the queue began anew", why: "its clusters changed", retryable: true });
+  return staleFault("its clusters changed");
 }
 
 export function noSwitch(side: Side, why: string): Fault {
