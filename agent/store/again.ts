@@ -7,11 +7,12 @@ import { givenUpMax } from "../../shared/limits.ts";
 import { covers } from "../../shared/ranges.ts";
 import { appendAgain, appendLoss } from "./append.ts";
 import { type BlockRow, forwarded } from "./blocks.ts";
-import { type Core, openEpoch, openLane } from "./core.ts";
+import type { Core } from "./core.ts";
 import { readBytes } from "./damage.ts";
 import { type Edge, placeOnly } from "./edges.ts";
 import { givenUp } from "./epochs.ts";
 import { count, type Lane } from "./lanes.ts";
+import { openEpoch, openLane } from "./open-epoch.ts";
 
 /**
  * What of the old epochs may stay under its name: after a fork only what a POSITION verified as forwarded, since

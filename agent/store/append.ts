@@ -3,8 +3,9 @@ import type { EncodedBlock } from "../../shared/block/encode.ts";
 import { type LossRecord, lossBlock } from "../../shared/block/loss.ts";
 import { chainNext } from "../../shared/chain.ts";
 import { type BlockRow, pending } from "./blocks.ts";
-import { type Core, openLane } from "./core.ts";
+import type { Core } from "./core.ts";
 import { count, type Lane, untalliedBlocksMax } from "./lanes.ts";
+import { openLane } from "./open-epoch.ts";
 
 /** Gives blocks their seqs and chains and stores them as pending. */
 export function appendBlocks(core: Core, stream: string, encoded: readonly EncodedBlock[], segment: number): void {

@@ -5,10 +5,8 @@
 
 import type { LossReason } from "../../shared/block/loss.ts";
 import type { Env } from "../../shared/env.ts";
-import { hex } from "../../shared/env.ts";
-import { Fault } from "../../shared/errors.ts";
-import type { EpochRecord } from "../../shared/protocol/messages.ts";
-import type { Db } from "../../shared/sqlite.ts";
+import { Fault, messageOf } from "../../shared/errors.ts";
+import { type Db, isIoError } from "../../shared/sqlite.ts";
 import { type BlockRow, type BlockTable, openBlocks } from "./blocks.ts";
 import { type EdgeTable, openEdges } from "./edges.ts";
 import { type EpochRow, type EpochTable, openEpochs } from "./epochs.ts";
@@ -64,7 +62,10 @@ export interface Core {
   floor: number;
   /** Readings that a position first showed as journaled, since the start: for status only. */
   readingsDelivered: number;
-  /** Runs `change` in one transaction with fsync; where it throws, nothing changed, in the file or in memory. */
+  /**
+   * Runs `change` in one transaction with fsync; where it throws, nothing changed, in the file or in memory.
+   * @throws Fault `unavailable` after the device failed once, until the store is opened anew
+   */
   transact<T>(change: () => T): T;
   streamId(name: string): number;
   streamName(id: number): string;
@@ -124,6 +125,7 @@ export function openCore(
   const begin = db.prepare("BEGIN IMMEDIATE");
   const commit = db.prepare("COMMIT");
   const rollback = db.prepare("ROLLBACK");
+  let ioFailure: unknown;
 
   const core: Core = {
     db,
@@ -141,6 +143,7 @@ export function openCore(
     floor: 0,
     readingsDelivered: 0,
     transact(change) {
+      if (ioFailure !== undefined) throw needsReopening(ioFailure);
       const { openRun, ownRuns } = core;
       const changesBefore = totalChanges.get();
       begin.run();
@@ -151,6 +154,7 @@ export function openCore(
       } catch (error) {
         // SQLite rolls back by itself on some errors (FULL, IOERR); then there is nothing left to roll back.
         if (db.inTransaction) rollback.run();
+        if (isIoError(error)) ioFailure = error;
         core.openRun = openRun;
         core.ownRuns = ownRuns;
         // A full store refuses request after request, each before it changes anything: that must not cost a reading of
@@ -240,6 +244,19 @@ export function openCore(
   return core;
 }
 
+/**
+ * A commit whose fsync failed leaves whole frames in the log, its commit included. A smaller one that followed would lie
+ * before the rest of them, and whoever reads the log after that takes them for the newest (I1).
+ */
+function needsReopening(cause: unknown): Fault {
+  return new Fault("unavailable", {
+    what: "the store takes nothing until it is opened anew",
+    why: `its disk failed: ${messageOf(cause)}`,
+    retryable: true,
+    cause,
+  });
+}
+
 /** The lanes in memory, oldest epoch first. */
 export function* lanesOf(core: Core): Iterable<Lane> {
   for (const run of [...core.live.keys()].sort((a, b) => a - b)) {
@@ -249,47 +266,4 @@ export function* lanesOf(core: Core): Iterable<Lane> {
 
 export function isOpen(core: Core, lane: Lane): boolean {
   return lane.run === core.openRun;
-}
-
-/**
- * Opens a new epoch as the successor of the latest one (I4: its id comes from the kernel, since a user-space generator
- * repeats itself after a VM snapshot). Must run inside `transact`.
- */
-export function openEpoch(core: Core, abandoned: readonly string[]): LiveEpoch {
-  const latest = core.epochs.latest();
-  const run = Math.max(latest?.run ?? 0, core.floor) + 1;
-  const record: EpochRecord = {
-    epoch: hex(core.env.randomBytes(8)),
-    storeId: core.storeId,
-    run,
-    predecessor: latest === undefined ? null : { epoch: latest.record.epoch, lastSeqs: lastSeqs(core, latest) },
-    givenUp: abandoned,
-  };
-  core.epochs.insert(record);
-  const opened: LiveEpoch = { row: { run, state: 0, record }, lanes: new Map() };
-  core.live.set(run, opened);
-  core.openRun = run;
-  core.ownRuns = new Set([...core.ownRuns, run]);
-  return opened;
-}
-
-function lastSeqs(core: Core, epoch: EpochRow): Map<string, number> {
-  const lanes =
-    core.live.get(epoch.run)?.lanes.values() ??
-    core.lanes
-      .streamsOf(epoch.run)
-      .map((id) => core.lanes.load(epoch.run, id, core.streamName(id), epoch.record.epoch));
-  return new Map([...lanes].map((lane) => [lane.name, lane.last]));
-}
-
-/** The lane of a stream in the open epoch; opens epoch and lane where needed. Must run inside `transact`. */
-export function openLane(core: Core, streamName: string): Lane {
-  const epoch = core.openRun === null ? openEpoch(core, []) : (core.live.get(core.openRun) as LiveEpoch);
-  const id = core.streamId(streamName);
-  let lane = epoch.lanes.get(id);
-  if (lane === undefined) {
-    lane = core.lanes.create(epoch.row.run, id, streamName, epoch.row.record.epoch);
-    epoch.lanes.set(id, lane);
-  }
-  return lane;
 }

@@ -3,13 +3,14 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import Database from "better-sqlite3";
 import { type Db, pageBytes } from "../../shared/sqlite.ts";
 import { appendPage, sizedByFile } from "../../shared/wal.ts";
+import { requireOwnTables } from "./schema.ts";
 
 /** Place of the free list in SQLite's header (file format, §1.3). */
 const freeListOffset = 32;
 
 /**
- * Opens `path` for reading; its log is read along and neither checkpointed nor removed. Where not even the names of its
- * tables can be read, the first page of a new store takes the place of its own: but for counts in its header it is the
+ * Opens `path` for reading; its log is read along and neither checkpointed nor removed. Where its tables
+ * cannot be read as they were made, the first page of a new store takes the place of its own: but for counts in its header it is the
  * same in every store of one format, and one flipped bit in it would otherwise hide all the others.
  * @param freshPath a new store of the same format, checkpointed
  */
@@ -29,8 +30,8 @@ function openReadOnly(path: string, cacheBytes: number): Db {
     db.pragma("cell_size_check=ON");
     db.pragma("trusted_schema=OFF");
     db.pragma(`cache_size=-${Math.ceil(cacheBytes / 1024)}`);
-    // Compiled only, which reads the names: rows on other pages are judged one by one.
-    db.prepare("SELECT 1 FROM meta, block");
+    // Rows on other pages are judged one by one.
+    requireOwnTables(db);
     return db;
   } catch (error) {
     db.close();

@@ -1,4 +1,6 @@
 /** The tables of store.db. FORMAT.md tells what each column means and why it is there. */
+
+import Database from "better-sqlite3";
 import { hex } from "../../shared/env.ts";
 import { Fault } from "../../shared/errors.ts";
 import type { Db } from "../../shared/sqlite.ts";
@@ -64,5 +66,31 @@ export function prepareSchema(db: Db, newStoreId: () => Uint8Array): boolean {
       remedy: "install the version that wrote the store, or a newer one; the data is untouched",
     });
   }
+  requireOwnTables(db);
   return false;
+}
+
+/**
+ * One flipped bit in the text of a table gives a column another name, or another condition to an index, and the file
+ * still opens (I10).
+ * @throws where the tables are not those of this format, to the letter
+ */
+export function requireOwnTables(db: Db): void {
+  if (describe(db) !== ownTables()) throw new Error("the names of the store's tables are damaged");
+}
+
+function ownTables(): string {
+  const fresh = new Database(":memory:");
+  try {
+    fresh.exec(tables);
+    return describe(fresh);
+  } finally {
+    fresh.close();
+  }
+}
+
+function describe(db: Db): string {
+  return JSON.stringify(
+    db.prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid").all(),
+  );
 }

@@ -4,7 +4,6 @@
  * the audit allows is stated in the test.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
@@ -16,6 +15,7 @@ import { sleep, until } from "../../demo/waiting.ts";
 import { assertPassed, layRealLine, type RealLine } from "../fakes/real-line.ts";
 import { flipInWal, junkPage, tearWal, walFrames } from "./damage.ts";
 import { mountTmpfs } from "./mounts.ts";
+import { straceMissing, withEioAt } from "./strace.ts";
 
 const place = { agent: "pump-17", stream: "telemetry" };
 
@@ -212,11 +212,6 @@ async function sendUntilRefused({ line, memory }: RealLine): Promise<Answer> {
   throw new Error("a full disk refused nothing");
 }
 
-function straceMissing(): string | undefined {
-  const traced = spawnSync("strace", ["-o", "/dev/null", "true"], { encoding: "utf8" });
-  return traced.status === 0 ? undefined : `strace cannot be used here: ${traced.error?.message ?? traced.stderr}`;
-}
-
 void describe("a disk that fails under the running agent", () => {
   for (const when of ["30", "31+7"]) {
     void it(`I1: EIO from fsync (at call ${when}): producers are refused, the agent comes back by itself`, async (t) => {
@@ -225,8 +220,7 @@ void describe("a disk that fails under the running agent", () => {
       const trouble = await layRealLine(t);
       const { line } = trouble;
       await line.gateway.start();
-      const inject = ["-e", "trace=fsync,fdatasync", "-e", `inject=fsync,fdatasync:error=EIO:when=${when}`];
-      await line.agent.start({ wrapper: ["strace", "-f", "-qq", "-o", "/dev/null", ...inject] });
+      await line.agent.start({ wrapper: withEioAt(when) });
       const producers = trouble.produce();
       await until("a producer was refused", () => producers.unanswered() > 0, 20_000);
       if (!when.includes("+")) await trouble.accepted(200);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import Database from "better-sqlite3";
@@ -7,6 +7,7 @@ import { openFileQueue } from "../../gateway/queue/file.ts";
 import { highest } from "../../shared/ranges.ts";
 import { laneOf } from "../fakes/outcomes.ts";
 import { queueOptions, readLines, tempFolder } from "../fakes/queue-folder.ts";
+import { straceMissing, withEioAt } from "./strace.ts";
 
 const writer = new URL("queue-writer.ts", import.meta.url).pathname;
 const lane = laneOf("pump-17");
@@ -90,18 +91,11 @@ void describe("crashes of a process that writes the file queue", () => {
   });
 });
 
-function straceMissing(): string | undefined {
-  const traced = spawnSync("strace", ["-o", "/dev/null", "true"], { encoding: "utf8" });
-  return traced.status === 0 ? undefined : `strace cannot be used here: ${traced.error?.message ?? traced.stderr}`;
-}
-
 /** Runs the writer with EIO at the syncs that `when` names, in the terms of strace, and checks the queue. */
 async function runWithEio(t: TestContext, folder: string, when: string, atRefusal: string, onEnd = () => {}) {
-  const inject = ["-e", "trace=fsync,fdatasync", "-e", `inject=fsync,fdatasync:error=EIO:when=${when}`];
-  const strace = ["strace", "-f", "-qq", "-o", "/dev/null", ...inject];
   let acknowledged = 0;
   let refused = 0;
-  const code = await run(t, [...strace, process.execPath, writer, folder, "30", atRefusal], (line) => {
+  const code = await run(t, [...withEioAt(when), process.execPath, writer, folder, "30", atRefusal], (line) => {
     if (line.startsWith("refused")) refused++;
     else acknowledged = Number(line.split(" ")[1]);
   });

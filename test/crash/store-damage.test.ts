@@ -96,6 +96,15 @@ void describe("bit flips in the store's files", () => {
     }
   });
 
+  void it("I10: on the first page, whose texts name the tables: nothing is lost, also where the file still opens", async (t) => {
+    const store = await writtenStore(t, 3_000);
+    assertPassed(auditStore(store.folder, store.acknowledged).result);
+    for (const flip of flips(store, "store.db", 120, [0, 4_096])) {
+      assertPassed(flip.result);
+      assert.equal(flip.result.lostSeqs, 0, flip.at);
+    }
+  });
+
   void it("I6, I10: anywhere in the main file", async (t) => {
     const store = await writtenStore(t, 40_000);
     // Read once and closed in peace, all of it stands in the main file.

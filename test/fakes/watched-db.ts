@@ -5,8 +5,8 @@ export interface WatchedDb {
   readonly db: Db;
   /** Rows that statements have returned so far. */
   rows(): number;
-  /** Lets the nth changing statement from now on fail as on a full disk, once; COMMIT counts as one. */
-  failAt(nth: number): void;
+  /** Lets the nth changing statement from now on fail once, as on a full disk where no code is given; COMMIT counts as one. */
+  failAt(nth: number, code?: string): void;
   /** Changing statements that were run, the failing one included. */
   changes(): number;
 }
@@ -15,6 +15,7 @@ export function watchDb(real: Db): WatchedDb {
   let rows = 0;
   let changes = 0;
   let failing = Number.POSITIVE_INFINITY;
+  let failure = "";
 
   function counted(sql: string, statement: object): object {
     return new Proxy(statement, {
@@ -23,7 +24,7 @@ export function watchDb(real: Db): WatchedDb {
         if (typeof value !== "function") return value;
         return (...args: unknown[]): unknown => {
           if (name === "run" && !/^(BEGIN|ROLLBACK)/.test(sql) && ++changes === failing) {
-            throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
+            throw Object.assign(new Error("disk is full, or fails"), { code: failure });
           }
           const result: unknown = value.apply(target, args);
           if (name === "get" && result !== undefined) rows++;
@@ -45,9 +46,10 @@ export function watchDb(real: Db): WatchedDb {
   return {
     db,
     rows: () => rows,
-    failAt(nth) {
+    failAt(nth, code = "SQLITE_FULL") {
       changes = 0;
       failing = nth;
+      failure = code;
     },
     changes: () => changes,
   };

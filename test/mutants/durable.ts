@@ -28,6 +28,12 @@ export const durable: readonly Mutant[] = [
     test: { file: "test/unit/intake.test.ts", name: "I10: a store that fails is told to its owner" },
   },
   {
+    id: "store-goes-on-after-a-failed-sync",
+    invariant: "I1",
+    patches: [{ file: "agent/store/core.ts", find: "if (isIoError(error)) ioFailure = error;", replace: "" }],
+    test: { file: "test/unit/durable.test.ts", name: "I1: a store whose device failed takes nothing more" },
+  },
+  {
     id: "http-answers-before-commit",
     invariant: "I1",
     patches: [

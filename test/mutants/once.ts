@@ -175,7 +175,7 @@ export const once: readonly Mutant[] = [
     invariant: "I4",
     patches: [
       {
-        file: "agent/store/core.ts",
+        file: "agent/store/open-epoch.ts",
         find: "Math.max(latest?.run ?? 0, core.floor) + 1",
         replace: "(latest?.run ?? 0) + 1",
       },

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Store } from "../../agent/store/store.ts";
 import { identityInMemory } from "../../gateway/journal/identity.ts";
 import { memoryPlace } from "../../gateway/journal/place.ts";
 import { openSqliteJournal } from "../../gateway/journal/sqlite.ts";
 import { openFileQueue } from "../../gateway/queue/file.ts";
 import { gatherColumns } from "../../shared/block/gather.ts";
 import { realEnv } from "../../shared/env.ts";
+import { codeOf, Fault } from "../../shared/errors.ts";
 import { openDatabase } from "../../shared/sqlite.ts";
 import { agentLane } from "../fakes/agent-lane.ts";
 import { keptStore, rowsOf, wallUs } from "../fakes/agent-store.ts";
@@ -38,6 +40,28 @@ void test("I1: readings and the cursor that covers them are one step, whichever 
     const where = `statement ${nth}`;
     assert.deepEqual(held, isAccepted ? [1] : [], where);
     assert.equal(again.cursor("tail/a"), isAccepted ? "17" : undefined, where);
+  }
+});
+
+void test("I1: a store whose device failed takes nothing more until it is opened anew, whichever statement failed", () => {
+  const columns = gatherColumns([{ name: "n", timeUs: wallUs, value: 1 }]);
+  const append = (store: Store): void => store.append([{ stream: "telemetry", columns }], []);
+  for (let nth = 1, failed = true; failed; nth++) {
+    const { db, env } = keptStore();
+    const watched = watchDb(db);
+    const { store } = keptStore({}, watched.db, env);
+    watched.failAt(nth, "SQLITE_IOERR_FSYNC");
+    try {
+      append(store);
+    } catch (error) {
+      assert.equal(codeOf(error), "SQLITE_IOERR_FSYNC");
+    }
+    failed = watched.changes() >= nth;
+    if (!failed) return;
+    const isRefused = (error: unknown): boolean => error instanceof Fault && error.retryable;
+    assert.throws(() => append(store), isRefused, `statement ${nth}`);
+    assert.throws(() => store.setGroup("g"), isRefused, `statement ${nth}`);
+    append(keptStore({}, db, env).store);
   }
 });
 
