@@ -91,7 +91,7 @@ export const rules: Readonly<Record<string, readonly Patch[]>> = {
   // An epoch that is opened after `expired` has a run above the floor.
   floorjump: [
     {
-      file: "agent/store/core.ts",
+      file: "agent/store/open-epoch.ts",
       find: "Math.max(latest?.run ?? 0, core.floor) + 1",
       replace: "(latest?.run ?? 0) + 1",
     },
