@@ -16,17 +16,26 @@ export interface MirrorMaker {
   log(): string;
 }
 
-/**
- * Sets it up, and starts nothing.
- * @param topics a regular expression of the topics to copy
- */
-export async function layMirrorMaker(folder: string, from: Brokers, to: Brokers, topics: string): Promise<MirrorMaker> {
+export interface Copying {
+  readonly from: Brokers;
+  readonly to: Brokers;
+  /** A regular expression of the topics to copy. */
+  readonly topics: string;
+  /** The clusters of the page change their places: B is copied to A. */
+  readonly isBack?: boolean;
+}
+
+/** Sets it up, and starts nothing. */
+export async function layMirrorMaker(folder: string, { from, to, topics, isBack }: Copying): Promise<MirrorMaker> {
   const [port] = await freePorts(1);
   const configFile = join(folder, "mirror-maker.properties");
   const logFile = join(folder, "mirror-maker.log");
-  const settings = { ...documented(), ...quick, ...connections(from, to), "A->B.topics": topics };
+  const settings = { ...documented(), ...quick, "A->B.topics": topics };
   const lines = Object.entries({ ...settings, listeners: `http://127.0.0.1:${port}` });
-  writeFileSync(configFile, lines.map(([name, value]) => `${name}=${value}\n`).join(""));
+  const text = lines.map(([name, value]) => `${name}=${value}\n`).join("");
+  const [a, b] = isBack === true ? [to, from] : [from, to];
+  const addresses = [`A.bootstrap.servers=${a.bootstrap}`, `B.bootstrap.servers=${b.bootstrap}`, ""].join("\n");
+  writeFileSync(configFile, (isBack === true ? exchanged(text) : text) + addresses);
   let child: ChildProcess | undefined;
 
   return {
@@ -48,8 +57,8 @@ export async function layMirrorMaker(folder: string, from: Brokers, to: Brokers,
   };
 }
 
-function connections(from: Brokers, to: Brokers): Record<string, string> {
-  return { "A.bootstrap.servers": from.bootstrap, "B.bootstrap.servers": to.bootstrap };
+function exchanged(properties: string): string {
+  return properties.replace(/\b[AB]\b/g, (name) => (name === "A" ? "B" : "A"));
 }
 
 /** One broker each, and a test that does not wait for what a site would not notice. */
@@ -69,7 +78,6 @@ const quick: Readonly<Record<string, string>> = {
 function documented(): Record<string, string> {
   const page = readFileSync(new URL("../../docs/integrate/kafka-mirror.md", import.meta.url), "utf8");
   const [, block = ""] = /^```properties\n(.*?)^```/ms.exec(page) ?? [];
-  return Object.fromEntries(
-    [...block.matchAll(/^([^#\s]+) = (.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
-  );
+  const settings = [...block.matchAll(/^([^#\s]+) = (.*)$/gm)].map(([, name = "", value = ""]) => [name, value]);
+  return Object.fromEntries(settings.filter(([name]) => !name?.endsWith("bootstrap.servers")));
 }

@@ -1,8 +1,6 @@
 /** A line on a cluster that a real MirrorMaker copies to a standby: the cluster is lost for ever, and the gateway resumes there. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it, type TestContext } from "node:test";
-import { parse, stringify } from "yaml";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
 import { command, gatewayScript } from "../../demo/line.ts";
 import { sleep, until } from "../../demo/waiting.ts";
@@ -13,6 +11,7 @@ import { clusterMissing, connect } from "./cluster-under-test.ts";
 import type { KafkaLine } from "./line.ts";
 import { lineOn, refused, said } from "./line-under-test.ts";
 import { layMirrorMaker, type MirrorMaker } from "./mirror-maker.ts";
+import { configure } from "./two-clusters.ts";
 
 /** MirrorMaker takes its time to begin, and what it left open to end. */
 const startWithinMs = 150_000;
@@ -31,32 +30,37 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
   async function mirrored(t: TestContext): Promise<{ line: KafkaLine; maker: MirrorMaker }> {
     const kafka = { standby: { form: "mirror", brokers: standby.bootstrap.split(",") } };
     const line = await lineOn(t, primary, { kafka });
+    const maker = await copying(t, line, primary, standby);
+    return { line, maker };
+  }
+
+  /** A MirrorMaker that runs, and has made the line's topics. */
+  async function copying(t: TestContext, line: KafkaLine, from: Brokers, to: Brokers): Promise<MirrorMaker> {
     const topics = `${line.topics.namespace}[.].*`;
-    const maker = await layMirrorMaker(testFolder(t, "mirror"), primary, standby, topics);
+    const maker = await layMirrorMaker(testFolder(t, "mirror"), { from, to, topics, isBack: from === standby });
     atEnd(t, () => maker.end("SIGKILL"));
     maker.start();
-    const cluster = await connect(t, standby.bootstrap);
+    const cluster = await connect(t, to.bootstrap);
     const isCopied = async (): Promise<boolean> => (await cluster.topics()).has(line.topics.positions);
     await until("MirrorMaker has made the topics", isCopied, startWithinMs).catch((cause: unknown) => {
       throw new Error(maker.log().slice(-3_000), { cause });
     });
-    return { line, maker };
+    return maker;
   }
 
   /** The gateway's configuration as the page says it is after the move. */
-  async function moveTo(t: TestContext, line: KafkaLine, isConfirmed: boolean): Promise<void> {
-    const cluster = await connect(t, standby.bootstrap);
-    const { configFile } = line.gateway;
-    const config = parse(readFileSync(configFile, "utf8")) as { queue: { kafka: Record<string, unknown> } };
-    config.queue.kafka.brokers = standby.bootstrap.split(",");
-    delete config.queue.kafka.standby;
-    if (isConfirmed) config.queue.kafka.confirmCluster = await cluster.clusterId();
-    writeFileSync(configFile, stringify(config));
+  async function moveTo(t: TestContext, line: KafkaLine, to: Brokers, isConfirmed = true): Promise<void> {
+    const clusterId = await (await connect(t, to.bootstrap)).clusterId();
+    configure(line, (kafka) => {
+      kafka.brokers = to.bootstrap.split(",");
+      delete kafka.standby;
+      if (isConfirmed) kafka.confirmCluster = clusterId;
+    });
   }
 
-  async function auditOf(line: KafkaLine): Promise<KafkaAudit> {
+  async function auditOf(line: KafkaLine, { bootstrap }: Brokers): Promise<KafkaAudit> {
     const { readings, losses, deadLetters } = line.topics;
-    return await auditTopics(standby.bootstrap, [readings, losses, deadLetters], line.memory);
+    return await auditTopics(bootstrap, [readings, losses, deadLetters], line.memory);
   }
 
   /** Kills and restarts MirrorMaker and the gateway, then loses the cluster while MirrorMaker has long stood still. */
@@ -97,15 +101,15 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
     await lose(line, maker);
 
     await line.gateway.stop();
-    await moveTo(t, line, false);
+    await moveTo(t, line, standby, false);
     assert.match(await refused(line), /confirmCluster/);
-    await moveTo(t, line, true);
+    await moveTo(t, line, standby);
     await line.gateway.start();
     await line.forwarded(200, startWithinMs);
     await load.stop();
     await line.drain(startWithinMs);
     await line.stop();
-    const audit = await auditOf(line);
+    const audit = await auditOf(line, standby);
     refuseFindings(audit);
     assert.equal(audit.lostSeqs, 0);
     assert.ok(audit.acknowledged > 0 && audit.queued >= audit.acknowledged);
@@ -114,6 +118,48 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
       startedAgain(line, maker),
     );
   });
+
+  it("I5: the way there and back in peace, under load: the first cluster is seeded anew, and in the end it holds everything, once, in order", async (t) => {
+    const { line, maker } = await mirrored(t);
+    await line.start();
+    const load = line.produce();
+    await line.forwarded(200, startWithinMs);
+    await line.gateway.stop();
+    await maker.end("SIGTERM");
+    await moveTo(t, line, standby);
+    await line.gateway.start();
+    await line.forwarded(200, startWithinMs);
+
+    await empty(t, line, primary);
+    const back = await copying(t, line, standby, primary);
+    configure(line, (kafka) => {
+      kafka.standby = { form: "mirror", brokers: primary.bootstrap.split(",") };
+    });
+    await line.gateway.stop();
+    await line.gateway.start();
+    await line.forwarded(200, startWithinMs);
+    await released(line);
+    await line.gateway.stop();
+    await back.end("SIGTERM");
+    await moveTo(t, line, primary);
+    await line.gateway.start();
+    await line.forwarded(200, startWithinMs);
+    await load.stop();
+    await line.drain(startWithinMs);
+    await line.stop();
+    const audit = await auditOf(line, primary);
+    refuseFindings(audit);
+    assert.equal(audit.lostSeqs, 0);
+    assert.ok(audit.acknowledged > 0 && audit.queued >= audit.acknowledged);
+  });
+
+  /** Removes the queue's topics from a cluster, and MirrorMaker's own ones. */
+  async function empty(t: TestContext, line: KafkaLine, from: Brokers): Promise<void> {
+    const { namespace } = line.topics;
+    const names = [...(await (await connect(t, from.bootstrap)).topics()).keys()];
+    const own = names.filter((name) => name.startsWith(`${namespace}.`) || name.startsWith("mm2-"));
+    for (const name of own) await from.deleteTopic(name);
+  }
 
   /** The other cluster comes back with its data, and somebody starts MirrorMaker again. */
   async function startedAgain(line: KafkaLine, maker: MirrorMaker): Promise<void> {
@@ -138,7 +184,7 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
     await line.gateway.start();
     await line.drain(startWithinMs);
     await line.stop();
-    const { counts } = await auditOf(line);
+    const { counts } = await auditOf(line, standby);
     assert.ok((counts.doubled ?? 0) > 0);
     assert.deepEqual([counts.lost, counts["seq missing"]], [undefined, undefined]);
   }

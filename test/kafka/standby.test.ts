@@ -1,99 +1,60 @@
 /** A line on two real clusters: the gateway goes on at the other one when the first is lost, and back, and nothing stands twice. */
 import assert from "node:assert/strict";
-import { after, before, describe, it, type TestContext } from "node:test";
+import { rmSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
 import { type Brokers, startBrokers } from "../../demo/kafka/brokers.ts";
-import type { WitnessedRecord } from "../../demo/kafka/java.ts";
-import { command, gatewayScript } from "../../demo/line.ts";
-import { sleep, until } from "../../demo/waiting.ts";
-import type { StandbyStatus } from "../../gateway/queue/standby/standby.ts";
-import { topicsIn } from "../fakes/kafka-queue.ts";
-import { auditClusters, type KafkaAudit, refuseFindings } from "./audit.ts";
+import { sleep } from "../../demo/waiting.ts";
 import { clusterMissing } from "./cluster-under-test.ts";
-import { type KafkaLine, makeTopics } from "./line.ts";
-import { lineOn, said } from "./line-under-test.ts";
-
-const quick = { switchAfter: "6s", backAfter: "10s" };
-
-const headerOf = ({ headers }: WitnessedRecord, name: string): string | undefined =>
-  headers.find(([known]) => known === name)?.[1];
-const nameOf = (record: WitnessedRecord): string =>
-  ["agent", "stream", "epoch", "seq"].map((name) => headerOf(record, name)).join("/");
-const isMarked = (record: WitnessedRecord): boolean => headerOf(record, "maybe-repeated") === "true";
+import { said } from "./line-under-test.ts";
+import {
+  activeIs,
+  audited,
+  auditedWithMarks,
+  loadedOnTwo,
+  patientMs,
+  settled,
+  standbyOf,
+  type TwoClusters,
+  tell,
+} from "./two-clusters.ts";
 
 void describe("a gateway on two clusters", { skip: clusterMissing() ?? false }, () => {
   let primary: Brokers;
   let standby: Brokers;
+  let both: TwoClusters;
   before(async () => {
     [primary, standby] = await Promise.all([startBrokers(1), startBrokers(1)]);
+    both = { primary, standby };
   });
   after(() => Promise.all([primary.stop(), standby.stop()]));
 
-  /** A line under load that both clusters have met. */
-  async function loaded(t: TestContext, options: object = quick) {
-    const kafka = { standby: { brokers: standby.bootstrap.split(","), ...options } };
-    const line = await lineOn(t, primary, { kafka });
-    await makeTopics(standby, topicsIn(line.topics.namespace));
-    await line.start();
-    const load = line.produce();
-    await line.forwarded(500, 90_000);
-    assert.equal((await standbyOf(line)).active, "primary");
-    return { line, load };
-  }
-
-  async function standbyOf(line: KafkaLine): Promise<StandbyStatus> {
-    const { standby: found } = await line.gateway.status();
-    assert.ok(found !== undefined);
-    return found;
-  }
-
-  async function activeIs(line: KafkaLine, side: string, withinMs = 90_000): Promise<void> {
-    await until(`the ${side} is active`, async () => (await standbyOf(line)).active === side, withinMs);
-  }
-
-  /** Ends the load, drains, stops and audits both clusters together. */
-  async function audited(line: KafkaLine, load: { stop(): Promise<void> }, isOrdered: boolean): Promise<KafkaAudit> {
-    await load.stop();
-    await line.drain(120_000);
-    await line.stop();
-    const { readings, losses, deadLetters } = line.topics;
-    const bootstraps = [primary.bootstrap, standby.bootstrap];
-    const found = await auditClusters(bootstraps, [readings, losses, deadLetters], line.memory);
-    const audit = isOrdered ? found : { ...found, orderBreaks: 0 };
-    refuseFindings(audit);
-    assert.equal(audit.lostSeqs, 0);
-    assert.ok(audit.acknowledged > 0 && audit.queued >= audit.acknowledged);
-    return audit;
-  }
-
   void it("I5: it changes on command and back, in order, and every reading stands on one of the two, once", async (t) => {
-    const { line, load } = await loaded(t, { automatic: false });
-    const config = ["--config", line.gateway.configFile];
+    const { line, load } = await loadedOnTwo(t, both, { automatic: false });
     for (const side of ["standby", "primary", "standby"]) {
-      await command(gatewayScript, ["standby", "switch", side, ...config]);
+      await tell(line, "switch", side);
       await activeIs(line, side);
-      await line.forwarded(500, 90_000);
+      await line.forwarded(500, patientMs);
     }
-    const { stdout } = await command(gatewayScript, ["standby", ...config]);
-    assert.match(stdout, /standby +answers, takes the readings/);
-    await audited(line, load, true);
+    assert.match(await tell(line), /standby +answers, takes the readings/);
+    await audited(both, line, load, true);
   });
 
   void it("I5: the first cluster dies under load; the other one goes on by itself, and back when it has returned", async (t) => {
-    const { line, load } = await loaded(t);
+    const { line, load } = await loadedOnTwo(t, both);
     await primary.kill(1);
     await activeIs(line, "standby");
-    await line.forwarded(500, 90_000);
+    await line.forwarded(500, patientMs);
     await line.gateway.kill();
     await line.gateway.start();
-    await line.forwarded(500, 90_000);
+    await line.forwarded(500, patientMs);
     await primary.start(1);
     await activeIs(line, "primary", 180_000);
-    await line.forwarded(500, 90_000);
-    await audited(line, load, false);
+    await line.forwarded(500, patientMs);
+    await audited(both, line, load, false);
   });
 
   void it("I5: it is killed between the note of what is sent and the sending, and in each step of a change", async (t) => {
-    const { line, load } = await loaded(t);
+    const { line, load } = await loadedOnTwo(t, both);
     for (const [point, pass] of [
       ["standby names reserved", 3],
       ["kafka records sent", 8],
@@ -109,57 +70,33 @@ void describe("a gateway on two clusters", { skip: clusterMissing() ?? false }, 
       primary.pause(1);
       await line.gateway.start();
       await activeIs(line, "standby");
-      await line.forwarded(300, 90_000);
+      await line.forwarded(300, patientMs);
       primary.resume(1);
       await activeIs(line, "primary", 180_000);
-      await line.forwarded(300, 90_000);
+      await line.forwarded(300, patientMs);
     }
-    await audited(line, load, false);
+    await audited(both, line, load, false);
   });
 
   void it("I5: a cluster that is given up: what it may have is sent to the other one, and marked there", async (t) => {
-    const { line, load } = await loaded(t);
+    const { line, load } = await loadedOnTwo(t, both);
     await primary.kill(1);
     await activeIs(line, "standby");
-    await line.forwarded(500, 90_000);
+    await line.forwarded(500, patientMs);
     await load.stop();
     const held = (await standbyOf(line)).heldSeqs;
-    const { stdout } = await command(gatewayScript, [
-      "standby",
-      "abandon",
-      "primary",
-      "--config",
-      line.gateway.configFile,
-    ]);
-    assert.match(stdout, /primary +given up/);
-    await line.drain(120_000);
-    await line.stop();
+    assert.match(await tell(line, "abandon", "primary"), /primary +given up/);
+    await settled(line, load);
     await primary.start(1);
-    const { readings, losses, deadLetters } = line.topics;
-    // The primary is read first.
-    const met = new Set<string>();
-    let repeats = 0;
-    const audit = await auditClusters(
-      [primary.bootstrap, standby.bootstrap],
-      [readings, losses, deadLetters],
-      line.memory,
-      (record) => {
-        const isRepeat = isMarked(record) && met.has(nameOf(record));
-        if (isRepeat) repeats++;
-        met.add(nameOf(record));
-        return isRepeat;
-      },
-    );
-    refuseFindings({ ...audit, orderBreaks: 0 });
+    const repeats = await auditedWithMarks([primary.bootstrap, standby.bootstrap], line);
     t.diagnostic(`${held} seqs were held, and ${repeats} readings stand on both, marked on the standby`);
     assert.ok(repeats > 0 && repeats <= held);
   });
 
   void it("I5: the journal is lost: nothing is forwarded before both clusters were asked", async (t) => {
-    const { line, load } = await loaded(t, { automatic: false });
+    const { line, load } = await loadedOnTwo(t, both, { automatic: false });
     await line.gateway.kill();
     standby.pause(1);
-    const { rmSync } = await import("node:fs");
     for (const name of ["journal.db", "journal.db-wal", "journal.db-shm", "journal.id"]) {
       rmSync(`${line.gatewayState}/${name}`, { force: true });
     }
@@ -171,7 +108,7 @@ void describe("a gateway on two clusters", { skip: clusterMissing() ?? false }, 
     standby.resume(1);
     await said(line, /the gateway runs/, from, 120_000);
     assert.ok(running.isRunning());
-    await line.forwarded(500, 90_000);
-    await audited(line, load, false);
+    await line.forwarded(500, patientMs);
+    await audited(both, line, load, false);
   });
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { until } from "../../demo/waiting.ts";
 import { positionsIn } from "../../gateway/journal/remembered.ts";
 import { agentLane } from "../fakes/agent-lane.ts";
+import { readings } from "../fakes/counted-blocks.ts";
 import { clusterOf, standbyLine } from "../fakes/standby-line.ts";
 
 const lanes = () => ({
@@ -42,6 +43,26 @@ test("I4: what only a cluster had that was given up stays forwarded, under a new
   await again.ready();
   assert.deepEqual(again.forwarded(quiet), [[1, 10]]);
   assert.equal(again.queue.status().abandoned, "primary");
+});
+
+test("I5: what a cluster that was given up may have is in doubt until the other one has it, and then another cluster may come", async (t) => {
+  const line = await standbyLine(t);
+  const started = await line.start();
+  await started.ready();
+  line.clusters.primary.setAway(true);
+  const { quiet } = lanes();
+  await started.journal.take("quiet-1", quiet.batch([readings(quiet, 10)]));
+  const isNoted = (): boolean => started.journal.ledger.reserved("primary").length > 0;
+  await until("it is noted as sent to the primary", isNoted, 10_000, 5);
+  await started.queue.abandon("primary");
+  await until("it is in doubt", () => started.queue.status().doubtedSeqs === 10, 10_000, 5);
+  await until("nothing is", () => started.queue.status().doubtedSeqs === 0, 10_000, 5);
+  assert.deepEqual(started.forwarded(quiet), [[1, 10]]);
+  await started.die();
+  const again = await line.start();
+  await again.ready();
+  await again.queue.renew("primary");
+  assert.equal(again.queue.status().abandoned, null);
 });
 
 for (const [title, returns] of [

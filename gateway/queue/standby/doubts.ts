@@ -21,7 +21,7 @@ const nothing: Held = new Map();
 export function openDoubts(log: Logger, onMove: () => void) {
   let held = nothing;
   let doubted = nothing;
-  const sizes = (): string => [held, doubted].map((one) => `${one.size} ${seqsIn(one.values())}`).join();
+  const sizes = () => [seqsIn(held.values()), seqsIn(doubted.values())] as const;
 
   return {
     held: (): Held => held,
@@ -44,9 +44,11 @@ export function openDoubts(log: Logger, onMove: () => void) {
       }
       const reserved = ledger.reserved(side);
       const left = byLane(queue === undefined ? reserved : lacking(reserved, (lane) => queue.released(lane)));
-      const before = sizes();
+      const [heldBefore, doubtedBefore] = sizes();
       [held, doubted] = mayRepeat ? [nothing, left] : [left, nothing];
-      if (before !== sizes()) onMove();
+      // A plan that marks what is in doubt no longer is still right.
+      const [heldNow, doubtedNow] = sizes();
+      if (heldNow !== heldBefore || doubtedNow > doubtedBefore) onMove();
     },
   };
 }

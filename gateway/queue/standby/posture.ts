@@ -95,7 +95,8 @@ export function keepPosture(options: PostureOptions) {
 
   function look(): void {
     timer = env.after(lookEveryMs, look);
-    if (!isReady || journal?.ledger.state() === null) attend();
+    // What is in doubt shrinks as the active cluster releases it, which nobody else tells.
+    if (!isReady || journal?.ledger.state() === null || doubts.doubted().size > 0) attend();
     if (state === null || journal === undefined || isOver || eras.isMoving()) return;
     const away = otherSide(state.active);
     if (
