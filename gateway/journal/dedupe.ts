@@ -2,9 +2,12 @@
  * Whether a journal takes a block (PROTOCOL.md §5, rules 4 to 7). Pure: the engines differ in where a position is kept,
  * never in how they judge.
  */
+import { type Block, codecLoss } from "../../shared/block/block.ts";
 import type { Chain } from "../../shared/chain.ts";
 import { rangesMax } from "../../shared/limits.ts";
 import { add, clip, gaps, type Range, type Ranges, type Span, withinCount } from "../../shared/ranges.ts";
+import type { Refusal } from "./journal.ts";
+import { fragmentedRetryMs, refusal } from "./refusals.ts";
 
 /** What of a block's head the judgement needs. */
 export interface Candidate {
@@ -33,12 +36,7 @@ export type Verdict =
  * @param isLoss a loss record fills what gaps remain; a block of readings is taken whole or not at all
  */
 export function judge(journaled: Ranges, forwarded: Ranges, head: Candidate, isLoss: boolean): Verdict {
-  const block: Range = {
-    first: head.first,
-    last: head.first + head.count - 1,
-    before: head.before,
-    after: head.after,
-  };
+  const block = rangeOf(head);
   if (contradicts(journaled, block) || contradicts(forwarded, block)) return { kind: "conflict" };
   const fill = gaps(journaled, block.first, block.last);
   const [gap] = fill;
@@ -47,6 +45,43 @@ export function judge(journaled: Ranges, forwarded: Ranges, head: Candidate, isL
   const filled = fill.reduce((sum, span) => add(sum, clip(block, span)), journaled);
   const ranges = withinCount(filled, rangesMax);
   return opensTooMany(journaled, ranges) ? { kind: "fragmented" } : { kind: "taken", fill, ranges };
+}
+
+export interface TakenBlocks {
+  /** What is new, to be stored: whole blocks, and loss records trimmed to gaps. */
+  readonly pieces: readonly Block[];
+  /** The journaled ranges after them. */
+  readonly journaled: Ranges;
+  readonly refusals: readonly Refusal[];
+}
+
+/** Judges the blocks of a batch one after the other (I4). */
+export function judgeBlocks(journaled: Ranges, forwarded: Ranges, blocks: readonly Block[]): TakenBlocks {
+  const refusals: Refusal[] = [];
+  const pieces: Block[] = [];
+  let ranges = journaled;
+  for (const block of blocks) {
+    const verdict = judge(ranges, forwarded, block, block.codec === codecLoss);
+    if (verdict.kind === "conflict") refusals.push(refusal("conflict", block.first));
+    if (verdict.kind === "fragmented") refusals.push(refusal("fragmented", block.first, fragmentedRetryMs));
+    if (verdict.kind !== "taken") continue;
+    ranges = verdict.ranges;
+    for (const span of verdict.fill) pieces.push(piece(block, span));
+  }
+  return { pieces, journaled: ranges, refusals };
+}
+
+/** The seqs of a block with its chains at both ends. */
+export function rangeOf({ first, count, before, after }: Candidate): Range {
+  return { first, last: first + count - 1, before, after };
+}
+
+/** The part of a block that fills `span`: all of it, or a loss record trimmed to a gap. */
+function piece(block: Block, span: Span): Block {
+  const count = span.last - span.first + 1;
+  if (count === block.count) return block;
+  const { before, after } = clip(rangeOf(block), span);
+  return { ...block, first: span.first, count, before, after };
 }
 
 /**

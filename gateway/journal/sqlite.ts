@@ -21,19 +21,9 @@ import { openLedger } from "./ledger.ts";
 import { noteAsk, noteHello } from "./notes.ts";
 import { openJournalFile } from "./open.ts";
 import type { Place } from "./place.ts";
+import { busyRetryMs, fullRetryMs, refusal, refusedWhole } from "./refusals.ts";
 import type { SeedingQueue } from "./reseed.ts";
-import {
-  busyRetryMs,
-  cutEntry,
-  declare,
-  expired,
-  fullRetryMs,
-  refusal,
-  refusedWhole,
-  settleEntries,
-  stateOf,
-  takeBatch,
-} from "./take.ts";
+import { cutEntry, declare, expired, settleEntries, stateOf, takeBatch } from "./take.ts";
 
 export interface SqliteJournalOptions {
   readonly place: Place;

@@ -1,9 +1,9 @@
 /** What a transaction does with a batch, with what the queue has settled, and with what an operator declares lost. */
-import { type Block, codecLoss } from "../../shared/block/block.ts";
+import type { Block } from "../../shared/block/block.ts";
 import { type LossReason, lossBlock } from "../../shared/block/loss.ts";
 import { Fault } from "../../shared/errors.ts";
 import { rangesMax } from "../../shared/limits.ts";
-import type { Batch, Clock, NackReason } from "../../shared/protocol/messages.ts";
+import type { Batch, Clock } from "../../shared/protocol/messages.ts";
 import {
   add,
   beyond,
@@ -11,7 +11,6 @@ import {
   covers,
   gaps,
   merged,
-  type Range,
   type Span,
   sizeOf,
   subtract,
@@ -19,26 +18,15 @@ import {
   withinCount,
 } from "../../shared/ranges.ts";
 import type { Lane, LanePosition } from "../queue/queue.ts";
-import { judge, opensTooMany } from "./dedupe.ts";
+import { judgeBlocks, opensTooMany, rangeOf } from "./dedupe.ts";
 import type { Answer, JournalEntry, LaneState, Refusal } from "./journal.ts";
 import { knownEnd, type LaneRow } from "./lanes.ts";
 import { ensureLane, noteNewest, noteRecord } from "./notes.ts";
+import { fullRetryMs, refusal, refusedWhole } from "./refusals.ts";
 import type { Tables } from "./tables.ts";
 
-/** Hints for agents; PROTOCOL.md §10. */
-export const busyRetryMs = 1_000;
-export const fullRetryMs = 60_000;
-const fragmentedRetryMs = 1_000;
 /** What a block takes beside its bytes: two rows and their indexes. */
 const rowBytes = 256;
-
-export function refusal(reason: NackReason, first: number | null = null, retryAfterMs = 0): Refusal {
-  return { reason, first, retryAfterMs, floor: null };
-}
-
-export function refusedWhole(why: Refusal): Answer {
-  return { state: null, refusals: [why] };
-}
 
 /** The answer about a lane that was forgotten; undefined where it was not. */
 export function expired(tables: Tables, lane: Lane, storeId: string, run: number): Answer | undefined {
@@ -70,20 +58,9 @@ export function takeBatch(
   if (found === undefined) return refusedWhole(refusal("full", null, fullRetryMs));
   const row = noteNewest(tables, found, batch.newest);
 
-  const refusals: Refusal[] = [];
-  const pieces: Block[] = [];
-  let journaled = row.journaled;
-  let sizeBytes = 0;
-  for (const block of batch.blocks) {
-    const verdict = judge(journaled, row.forwarded, block, block.codec === codecLoss);
-    if (verdict.kind === "conflict") refusals.push(refusal("conflict", block.first));
-    if (verdict.kind === "fragmented") refusals.push(refusal("fragmented", block.first, fragmentedRetryMs));
-    if (verdict.kind !== "taken") continue;
-    journaled = verdict.ranges;
-    for (const span of verdict.fill) pieces.push(piece(block, span));
-    sizeBytes += (block.bytes.length + rowBytes) * verdict.fill.length;
-  }
+  const { pieces, journaled, refusals } = judgeBlocks(row.journaled, row.forwarded, batch.blocks);
   if (pieces.length === 0) return { state: stateOf(lane, row), refusals };
+  const sizeBytes = pieces.reduce((sum, { bytes }) => sum + bytes.length + rowBytes, 0);
   const hindered = mayTake(lane, sizeBytes);
   if (hindered !== undefined) return refusedWhole(hindered);
   return { state: stateOf(lane, store(tables, row, pieces, batch.clock, journaled)), refusals };
@@ -98,18 +75,6 @@ function store(
 ): LaneRow {
   for (const block of pieces) tables.entries.insert(row.id, block, clock);
   return tables.lanes.save({ ...row, version: row.version + 1, waiting: row.waiting + pieces.length, journaled });
-}
-
-/** The part of a block that fills `span`: all of it, or a loss record trimmed to a gap. */
-function piece(block: Block, span: Span): Block {
-  const count = span.last - span.first + 1;
-  if (count === block.count) return block;
-  const { before, after } = clip(rangeOf(block), span);
-  return { ...block, first: span.first, count, before, after };
-}
-
-function rangeOf(block: Block): Range {
-  return { first: block.first, last: block.first + block.count - 1, before: block.before, after: block.after };
 }
 
 /**

@@ -7,9 +7,9 @@ export const once: readonly Mutant[] = [
     invariant: "I4",
     patches: [
       {
-        file: "gateway/journal/take.ts",
-        find: "  let journaled = row.journaled;",
-        replace: '  let journaled: LaneRow["journaled"] = [];',
+        file: "gateway/journal/dedupe.ts",
+        find: "  let ranges = journaled;",
+        replace: "  let ranges: Ranges = [];",
       },
     ],
     test: { file: "test/contract/journal-sqlite.test.ts", name: "I4: a batch is taken once, whatever is resent" },
@@ -19,9 +19,9 @@ export const once: readonly Mutant[] = [
     invariant: "I4",
     patches: [
       {
-        file: "gateway/journal/take.ts",
-        find: "const verdict = judge(journaled, row.forwarded, block, block.codec === codecLoss);",
-        replace: "const verdict = judge(row.journaled, row.forwarded, block, block.codec === codecLoss);",
+        file: "gateway/journal/dedupe.ts",
+        find: "const verdict = judge(ranges, forwarded, block, block.codec === codecLoss);",
+        replace: "const verdict = judge(journaled, forwarded, block, block.codec === codecLoss);",
       },
     ],
     test: {
@@ -100,7 +100,7 @@ export const once: readonly Mutant[] = [
     invariant: "I4",
     patches: [
       {
-        file: "gateway/journal/take.ts",
+        file: "gateway/journal/dedupe.ts",
         find: "if (count === block.count) return block;",
         replace: "if (count <= block.count) return block;",
       },
