@@ -12,13 +12,13 @@ import { crashPoint } from "../../shared/crash-point.ts";
 import type { Env } from "../../shared/env.ts";
 import { codeOf, Fault } from "../../shared/errors.ts";
 import { takeLock } from "../../shared/lock.ts";
+import { takeTurns } from "../turns.ts";
 import { fullFault, queueFault } from "./faults.ts";
 import { encodeLines } from "./lines.ts";
 import { openPositions, type Positions } from "./positions.ts";
 import type { Queue } from "./queue.ts";
 import { outlived, type Retention } from "./retention.ts";
 import { holdsSegments, recoverSegments, removeSegments, syncFile, syncFolder, writeChunks } from "./segments.ts";
-import { takeTurns } from "./turns.ts";
 
 export interface FileQueueOptions extends Retention {
   readonly folder: string;

@@ -1,76 +1,12 @@
 /** Messages from the arrays of the wire: every field is checked before a state machine sees it. */
-import { type Block, codecLoss } from "../block/block.ts";
 import * as limits from "../limits.ts";
-import type { Range, Ranges, Span } from "../ranges.ts";
-import { rangesFault } from "../ranges.ts";
 import * as field from "./fields.ts";
-import type {
-  Ask,
-  AskEntry,
-  Batch,
-  EpochRecord,
-  Hello,
-  Message,
-  Nack,
-  NackReason,
-  Position,
-  Welcome,
-} from "./messages.ts";
-import { clockQualities, nackReasons, wireTypes } from "./messages.ts";
-
-const readChain = field.nullable(field.hex(8));
-
-function readRanges(value: unknown): Ranges {
-  const ranges = field.list(limits.rangesMax, (item): Range => {
-    const [first, last, before, after] = field.tuple(item, 4);
-    return { first: field.seq(first), last: field.seq(last), before: readChain(before), after: readChain(after) };
-  })(value);
-  const fault = rangesFault(ranges);
-  if (fault !== undefined) throw field.malformed(fault);
-  return ranges;
-}
-
-function readRecord(value: unknown): EpochRecord {
-  const [epoch, storeId, run, predecessor, givenUp] = field.tuple(value, 5);
-  return {
-    epoch: field.epoch(epoch),
-    storeId: field.id(storeId),
-    run: field.seq(run),
-    predecessor: field.nullable((item) => {
-      const [before, lastSeqs] = field.tuple(item, 2);
-      const pairs = field.list(limits.streamsMax, (pair): [string, number] => {
-        const [stream, last] = field.tuple(pair, 2);
-        return [field.name(stream), field.count(last)];
-      })(lastSeqs);
-      return { epoch: field.epoch(before), lastSeqs: new Map(pairs) };
-    })(predecessor),
-    givenUp: field.list(limits.givenUpMax, field.epoch)(givenUp),
-  };
-}
-
-function readBlock(value: unknown): Block {
-  const [first, count, before, after, codec, rawBytes, crc, repeated, bytes] = field.tuple(value, 9);
-  const block: Block = {
-    first: field.seq(first),
-    count: field.seq(count),
-    before: readChain(before),
-    after: readChain(after),
-    codec: field.bounded(255)(codec),
-    rawBytes: field.bounded(limits.blockRawBytesMax)(rawBytes),
-    crc: field.bounded(0xffff_ffff)(crc),
-    repeated: field.flag(repeated),
-    bytes: field.bytes(limits.blockBytesMax)(bytes),
-  };
-  const countMax = block.codec === codecLoss ? limits.lossSpanMax : limits.blockReadingsMax;
-  if (block.count > countMax || block.first + block.count - 1 > limits.seqMax) {
-    throw field.malformed("a block holds too many seqs");
-  }
-  return block;
-}
+import { readBlock, readClock, readRanges, readRecord, readSpan } from "./from-parts.ts";
+import type { Ask, AskEntry, Batch, Hello, Message, Nack, NackReason, Position, Welcome } from "./messages.ts";
+import { nackReasons, wireTypes } from "./messages.ts";
 
 function readBatch(nonce: string, rest: readonly unknown[]): Batch {
   const [groupId, stream, record, newest, clock, blocks] = field.tuple(rest, 6);
-  const [segment, offsetUs, quality] = field.tuple(clock, 3);
   return {
     type: "batch",
     nonce,
@@ -78,11 +14,7 @@ function readBatch(nonce: string, rest: readonly unknown[]): Batch {
     stream: field.name(stream),
     record: readRecord(record),
     newest: field.seq(newest),
-    clock: {
-      segment: field.count(segment),
-      offsetUs: field.signed(offsetUs),
-      quality: field.oneOf(clockQualities)(quality),
-    },
+    clock: readClock(clock),
     blocks: field.list(limits.batchBlocksMax, readBlock)(blocks),
   };
 }
@@ -96,12 +28,7 @@ function readAskEntry(value: unknown): AskEntry {
     run: field.seq(run),
     version: field.count(version),
     newest: field.count(newest),
-    gone: field.list(limits.goneRangesMax, (item): Span => {
-      const [first, last] = field.tuple(item, 2);
-      const span = { first: field.seq(first), last: field.seq(last) };
-      if (span.last < span.first) throw field.malformed("a span is empty");
-      return span;
-    })(gone),
+    gone: field.list(limits.goneRangesMax, readSpan)(gone),
   };
 }
 

@@ -1,46 +1,8 @@
 /** Messages as the arrays that stand on the wire (protocol.cddl). */
-import type { Block } from "../block/block.ts";
 import { integer } from "../cbor.ts";
-import type { Chain } from "../chain.ts";
-import type { Range, Span } from "../ranges.ts";
-import type { EpochRecord, Message } from "./messages.ts";
-import { clockQualities, nackReasons, wireTypes } from "./messages.ts";
-
-const toBytes = (hexadecimal: string): Uint8Array => Buffer.from(hexadecimal, "hex");
-const toChain = (chain: Chain): Uint8Array | null => (chain === null ? null : toBytes(chain));
-const toRange = (range: Range): unknown[] => [
-  integer(range.first),
-  integer(range.last),
-  toChain(range.before),
-  toChain(range.after),
-];
-const toSpan = (span: Span): unknown[] => [integer(span.first), integer(span.last)];
-
-function toRecord(record: EpochRecord): unknown[] {
-  const { predecessor } = record;
-  return [
-    toBytes(record.epoch),
-    toBytes(record.storeId),
-    integer(record.run),
-    predecessor && [
-      toBytes(predecessor.epoch),
-      [...predecessor.lastSeqs].map(([stream, last]) => [stream, integer(last)]),
-    ],
-    record.givenUp.map(toBytes),
-  ];
-}
-
-const toBlock = (block: Block): unknown[] => [
-  integer(block.first),
-  integer(block.count),
-  toChain(block.before),
-  toChain(block.after),
-  block.codec,
-  block.rawBytes,
-  block.crc,
-  block.repeated,
-  block.bytes,
-];
+import type { Message } from "./messages.ts";
+import { nackReasons, wireTypes } from "./messages.ts";
+import { toBlock, toBytes, toClock, toRange, toRecord, toSpan } from "./to-parts.ts";
 
 /** The items of a message; integers beyond 32 bits are bigints, so that cbor-x keeps them integers. */
 export function toWire(message: Message): unknown[] {
@@ -89,11 +51,7 @@ export function toWire(message: Message): unknown[] {
         message.stream,
         toRecord(message.record),
         integer(message.newest),
-        [
-          integer(message.clock.segment),
-          integer(message.clock.offsetUs),
-          clockQualities.indexOf(message.clock.quality),
-        ],
+        toClock(message.clock),
         message.blocks.map(toBlock),
       ];
     case "position":

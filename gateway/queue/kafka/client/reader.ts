@@ -2,7 +2,7 @@
  * Reads spans of partitions with one consumer of librdkafka that is kept: to make one takes longer than a read. It joins
  * no group and commits no offsets.
  */
-import { takeTurns } from "../../turns.ts";
+import { takeTurns } from "../../../turns.ts";
 import { ClusterError, type Place, type StoredRecord } from "../cluster.ts";
 import { readerGroup } from "./admin.ts";
 import {

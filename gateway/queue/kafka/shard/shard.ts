@@ -5,9 +5,9 @@
 import { backoffMs } from "../../../../shared/backoff.ts";
 import { Fault, messageOf } from "../../../../shared/errors.ts";
 import type { Ranges } from "../../../../shared/ranges.ts";
+import { takeTurns } from "../../../turns.ts";
 import type { Letter, LetterState } from "../../dead-letters.ts";
 import type { Floor, Lane, LanePosition, Outcome } from "../../queue.ts";
-import { takeTurns } from "../../turns.ts";
 import { ClusterError, type Place } from "../cluster.ts";
 import {
   floorText,

@@ -1,4 +1,4 @@
-/** One step at a time: commits, roll-overs and retention of a queue never run into each other. */
+/** One step at a time: commits, roll-overs and retention of a queue, or messages of a lane, never run into each other. */
 
 export interface Turns {
   /** Steps that were given and are not done. */
