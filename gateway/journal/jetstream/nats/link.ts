@@ -3,7 +3,7 @@
  * API over plain requests: the client's package for it takes 8 MB more of memory, sends a publish again by itself, and
  * hides the codes of errors, on which the rules of the journal turn.
  */
-import type { ConnectionOptions, Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import type { ConnectionOptions, Msg, NatsConnection } from "@nats-io/transport-node";
 import { backoffMs } from "../../../../shared/backoff.ts";
 import type { Env } from "../../../../shared/env.ts";
 import { messageOf } from "../../../../shared/errors.ts";
@@ -35,7 +35,6 @@ export interface Pulled {
   /** Of a server's word: its code and text, as in HTTP; 0 for a message. */
   readonly status: number;
   readonly description: string;
-  readonly headers: MsgHdrs | undefined;
   readonly bytes: Uint8Array;
 }
 
@@ -90,7 +89,10 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
   const version = connection.info?.version ?? "";
   if (!isSupported(version)) {
     await connection.close();
-    throw new StreamTrouble("refused", `the NATS server is ${version || "of no version"}; ${oldestServer} is the oldest fit`);
+    throw new StreamTrouble(
+      "refused",
+      `the NATS server is ${version || "of no version"}; ${oldestServer} is the oldest fit`,
+    );
   }
   let isUp = true;
   const watch = async () => {
@@ -181,7 +183,7 @@ function pullFrom(
 
 function pulledOf({ subject, reply, headers, data }: Msg): Pulled {
   const status = headers?.code ?? 0;
-  return { subject, reply: reply ?? "", status, description: headers?.description ?? "", headers, bytes: data };
+  return { subject, reply: reply ?? "", status, description: headers?.description ?? "", bytes: data };
 }
 
 function noAnswerOf(error: unknown): NoAnswer {
