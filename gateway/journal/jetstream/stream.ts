@@ -4,6 +4,9 @@
  * runs against both; all the journal's rules are built on this seam.
  */
 
+/** Largest message, and largest value of the archive: with its headers it fits the servers' default, 1 MiB. */
+export const messageBytesMax = 1024 * 1024 - 4096;
+
 /** A message as it stands in the stream. */
 export interface StoredMessage {
   readonly subject: string;
@@ -22,22 +25,30 @@ export type Written =
   | { readonly outcome: "stored"; readonly seq: number }
   | { readonly outcome: "overtaken" | "unsure" | "full" };
 
-/** The messages of one journal. Names of subjects are those within it. */
+/**
+ * The messages of one journal. Names of subjects are those within it: words of letters, digits and `_-=/`, with dots
+ * between. A prefix is whole words, each with its dot, or empty for all.
+ */
 export interface JournalStream {
   /**
    * Stores a message if `expected` is the sequence of its subject's newest one, 0 for none.
-   * @throws StreamTrouble
+   * @throws StreamTrouble where it was surely not stored
    */
   publish(subject: string, expected: number, bytes: Uint8Array): Promise<Written>;
   /** The newest message of a subject, as the leader has it: an outdated leader may answer too. @throws StreamTrouble */
   newest(subject: string): Promise<StoredMessage | null>;
-  /** Removes the messages of a subject below a sequence. @throws StreamTrouble: then it may be done or not */
+  /** Removes the messages of a subject below a sequence: none at 0 or 1. @throws StreamTrouble: then it may be done or not */
   purge(subject: string, below: number): Promise<void>;
-  /** The subjects below a prefix that hold messages, and the stream's last sequence when they were listed. @throws StreamTrouble */
+  /**
+   * The subjects below a prefix that hold messages, and a sequence: what was stored up to it and holds a message still
+   * is among them.
+   * @throws StreamTrouble
+   */
   live(prefix: string): Promise<{ readonly lastSeq: number; readonly subjects: readonly string[] }>;
   /**
    * The messages below a prefix from a sequence on, oldest first, up to `messagesMax` and about `bytesMax`, at least one
-   * where any is there; empty where none came within `waitMs`.
+   * where any is there; empty where none came within `waitMs`. Any replica may answer: one that lags behind gives fewer,
+   * and leaves none out before those that it gives.
    * @throws StreamTrouble
    */
   read(prefix: string, from: number, limits: ReadLimits): Promise<readonly StoredMessage[]>;
@@ -63,9 +74,9 @@ export interface JournalArchive {
   get(key: string): Promise<ArchiveEntry | null>;
   /** Writes a value if `expected` is the revision of the key's latest one, 0 for none. @throws StreamTrouble */
   put(key: string, expected: number, bytes: Uint8Array): Promise<Written>;
-  /** Removes a key that has this revision. @throws StreamTrouble */
+  /** Removes a key that has this revision, which is never 0. @throws StreamTrouble */
   remove(key: string, expected: number): Promise<Written>;
-  /** The keys below a prefix that have a value. @throws StreamTrouble */
+  /** The keys below a prefix that have a value; one that is just being removed may be among them. @throws StreamTrouble */
   keys(prefix: string): Promise<readonly string[]>;
 }
 

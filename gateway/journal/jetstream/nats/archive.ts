@@ -3,9 +3,8 @@
  * which one message is kept, and an empty one with a mark in its headers says that the key was removed. Written here
  * over the stream itself, since the client's buckets read from any replica, and put a removed key by another rule.
  */
-import { type JournalArchive, StreamTrouble, type Written } from "../stream.ts";
+import { type JournalArchive, messageBytesMax, StreamTrouble, type Written } from "../stream.ts";
 import type { JetStream } from "./api.ts";
-import { messageBytesMax } from "./layout-rules.ts";
 import { lastMessage, listSubjects, purgeBelow } from "./leader.ts";
 import { bucketStream, filterOf, mustBePlain } from "./names.ts";
 

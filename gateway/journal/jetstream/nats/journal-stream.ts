@@ -1,8 +1,7 @@
 /** The messages of a journal in a stream of JetStream. */
-import type { JournalStream, ReadLimits, StoredMessage } from "../stream.ts";
+import { type JournalStream, messageBytesMax, type ReadLimits, type StoredMessage } from "../stream.ts";
 import type { JetStream } from "./api.ts";
 import { type Consumer, openConsumer } from "./consumer.ts";
-import { messageBytesMax } from "./layout-rules.ts";
 import { lastMessage, listSubjects, purgeBelow, streamInfo } from "./leader.ts";
 import { filterOf, mustBePlain } from "./names.ts";
 

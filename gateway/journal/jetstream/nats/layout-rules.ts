@@ -1,10 +1,8 @@
 /** What a journal's streams on JetStream must be like: what new ones are made with, and what is wrong with those there. Pure. */
 import { bucketStream, groupBucket, journalName, subjectBase } from "./names.ts";
 
-/** Largest message of a journal, and largest value of its archive. With headers it fits the servers' default, 1 MiB. */
-export const messageBytesMax = 1024 * 1024 - 4096;
-/** Room for headers and, in `max_bytes`, for what the servers add. */
-const withHeadersMax = 1024 * 1024;
+/** A message with its headers: the servers' default. */
+const messageBytesMax = 1024 * 1024;
 /** The group's bucket holds a pointer, leases and members. */
 const groupBytesMax = 64 * 1024 * 1024;
 
@@ -69,7 +67,7 @@ function common({ replicas }: LayoutSettings) {
     num_replicas: replicas,
     max_msgs: -1,
     max_age: 0,
-    max_msg_size: withHeadersMax,
+    max_msg_size: messageBytesMax,
     max_consumers: -1,
     deny_delete: true,
     deny_purge: false,

@@ -1,8 +1,7 @@
 /** Questions about a stream that its leader answers: an outdated one may do so too. */
-import { StreamTrouble } from "../stream.ts";
+import { messageBytesMax, StreamTrouble } from "../stream.ts";
 import { type JetStream, mustBeFine } from "./api.ts";
 import { noMessage } from "./api-errors.ts";
-import { messageBytesMax } from "./layout-rules.ts";
 
 /** Base64 in JSON. */
 const messageAnswerBytes = Math.ceil((messageBytesMax * 4) / 3) + 64 * 1024;
