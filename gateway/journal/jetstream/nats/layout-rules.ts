@@ -1,8 +1,8 @@
 /** What a journal's streams on JetStream must be like: what new ones are made with, and what is wrong with those there. Pure. */
 import { bucketStream, groupBucket, journalName, subjectBase } from "./names.ts";
 
-/** A message with its headers: the servers' default. */
-const messageBytesMax = 1024 * 1024;
+/** A message with its headers: what servers take by default. */
+export const payloadBytes = 1024 * 1024;
 /** The group's bucket holds a pointer, leases and members. */
 const groupBytesMax = 64 * 1024 * 1024;
 
@@ -67,7 +67,7 @@ function common({ replicas }: LayoutSettings) {
     num_replicas: replicas,
     max_msgs: -1,
     max_age: 0,
-    max_msg_size: messageBytesMax,
+    max_msg_size: payloadBytes,
     max_consumers: -1,
     deny_delete: true,
     deny_purge: false,
@@ -189,5 +189,14 @@ export function uncreatableStream({ name, num_replicas }: StreamConfig, reason: 
     what: `the stream ${name} cannot be made`,
     why: reason,
     remedy: `give the cluster ${String(num_replicas)} servers with JetStream and room, and the account the right to make streams`,
+  };
+}
+
+export function smallPayload(found: number): LayoutFinding {
+  return {
+    severity: "fault",
+    what: `the NATS servers take messages of ${found} bytes at the most, and not of ${payloadBytes}`,
+    why: "a large batch would be refused for ever",
+    remedy: `set "max_payload: ${payloadBytes}" in their configuration, or leave it out`,
   };
 }

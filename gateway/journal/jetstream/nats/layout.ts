@@ -9,7 +9,9 @@ import {
   absentStream,
   type LayoutFinding,
   type LayoutSettings,
+  payloadBytes,
   type StreamConfig,
+  smallPayload,
   streamFindings,
   uncreatableStream,
   wantedGroupBucket,
@@ -18,10 +20,12 @@ import {
 import { streamInfo } from "./leader.ts";
 import { type NatsLink, NoAnswer } from "./link.ts";
 import { groupBucket } from "./names.ts";
-import { reportOf, type ServerReport, serverFindings } from "./server-rules.ts";
+import { isComplete, reportOf, type ServerReport, serverFindings } from "./server-rules.ts";
 
 /** The key of the group's bucket that says which journal is the group's. */
 const pointerKey = "journal";
+/** Each server of the cluster answers this to the system account, and to accounts that import it. */
+const serverQuestion = "$SYS.REQ.SERVER.PING.JSZ";
 const serverAnswerBytes = 256 * 1024;
 /** Servers of one cluster answer within milliseconds of each other. */
 const quietMs = 500;
@@ -100,6 +104,7 @@ export async function checkLayout(
   const findings: LayoutFinding[] = [];
   const holders = new Set<string>();
   for (const wanted of all(settings, journalId)) findings.push(...(await checkStream(jet, wanted, holders)));
+  if (link.payloadBytesMax < payloadBytes) findings.push(smallPayload(link.payloadBytesMax));
   return [...findings, ...(await checkServers(link, system, [...holders]))];
 }
 
@@ -133,10 +138,11 @@ async function checkServers(
 
 async function askServers(link: NatsLink): Promise<ServerReport[] | null> {
   try {
-    const answers = await link.requestAll("$SYS.REQ.SERVER.PING.JSZ", new Uint8Array(), quietMs);
-    return answers
-      .map((bytes) => reportOf(answerOf(bytes, serverAnswerBytes, "the question for servers").fields))
-      .filter((report) => report !== undefined);
+    const reports = (answers: readonly Uint8Array[]) =>
+      answers
+        .map((bytes) => reportOf(answerOf(bytes, serverAnswerBytes, serverQuestion).fields))
+        .filter((report) => report !== undefined);
+    return reports(await link.requestAll(serverQuestion, quietMs, (answers) => isComplete(reports(answers))));
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     if (error.silence === "nobody" || error.silence === "refused") return null;

@@ -13,7 +13,8 @@ import { loginOf, type NatsSettings, tlsOf } from "./settings.ts";
 
 /**
  * Why there is no answer. `unsent`: the request did not leave; `nobody`: no server takes such requests now, so none
- * was taken; `silent`: none came in time, and what was asked for may be done; `refused`: this client may not ask.
+ * was taken; `silent`: none came in time, and what was asked for may be done; `refused`: this client may not ask, or not
+ * with so many bytes.
  */
 export type Silence = "unsent" | "nobody" | "silent" | "refused";
 
@@ -43,8 +44,15 @@ export interface NatsLink {
   readonly payloadBytesMax: number;
   /** @throws NoAnswer */
   request(subject: string, bytes: Uint8Array, headers?: Readonly<Record<string, string>>): Promise<Uint8Array>;
-  /** The answers of all who answer, until none came for `quietMs`. @throws NoAnswer */
-  requestAll(subject: string, bytes: Uint8Array, quietMs: number): Promise<Uint8Array[]>;
+  /**
+   * The answers of all who answer, until they are enough, or none came for `quietMs`.
+   * @throws NoAnswer
+   */
+  requestAll(
+    subject: string,
+    quietMs: number,
+    isEnough: (answers: readonly Uint8Array[]) => boolean,
+  ): Promise<Uint8Array[]>;
   /**
    * Asks for messages, and gives them to `take` until that says that it has all.
    * @returns false where they stopped to come for `patienceMs` before
@@ -82,6 +90,8 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
     // A server that hangs keeps its connections: by default that is noticed after minutes.
     pingInterval: Math.ceil(answerMs / 2),
     maxPingOut: 2,
+    // A stack for each request costs more than the request.
+    noAsyncTraces: true,
   };
   const connection = await nats.connect(options).catch((error: unknown) => {
     throw refusalOf(error, settings);
@@ -129,12 +139,15 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
         throw noAnswerOf(error);
       }
     },
-    async requestAll(subject, bytes, quietMs) {
+    async requestAll(subject, quietMs, isEnough) {
       mustBeUp();
       const answers: Uint8Array[] = [];
       try {
         const options = { strategy: "stall", maxWait: answerMs, stall: quietMs, maxMessages: answersMax } as const;
-        for await (const { data } of await connection.requestMany(subject, bytes, options)) answers.push(data);
+        for await (const { data } of await connection.requestMany(subject, new Uint8Array(), options)) {
+          answers.push(data);
+          if (isEnough(answers)) break;
+        }
       } catch (error) {
         throw noAnswerOf(error);
       }
@@ -189,9 +202,9 @@ function pulledOf({ subject, reply, headers, data }: Msg): Pulled {
 function noAnswerOf(error: unknown): NoAnswer {
   const causes = [error, (error as { cause?: unknown } | null)?.cause];
   const is = (name: string) => causes.some((cause) => cause instanceof Error && cause.name === name);
-  const silence: Silence = is("NoRespondersError")
+  const silence: Silence = is("NoResponders")
     ? "nobody"
-    : is("PermissionViolationError")
+    : is("PermissionViolationError") || is("InvalidArgumentError")
       ? "refused"
       : is("ClosedConnectionError") || is("DrainingConnectionError")
         ? "unsent"

@@ -41,6 +41,12 @@ interface JszData {
   readonly meta_cluster?: { readonly cluster_size?: number };
 }
 
+/** True once as many answered as decide on streams. */
+export function isComplete(reports: readonly ServerReport[]): boolean {
+  const expected = Math.max(1, ...reports.map(({ clusterSize }) => clusterSize));
+  return reports.filter(({ hasJetStream }) => hasJetStream).length >= expected;
+}
+
 /**
  * What is wrong with the servers.
  * @param reports of those that answered; null where none may be asked
