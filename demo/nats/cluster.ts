@@ -13,6 +13,8 @@ export interface NatsOptions {
   readonly syncOf?: (node: number) => string;
   /** More lines of every server's configuration. */
   readonly more?: string;
+  /** Who may log in, in place of the users with passwords. */
+  readonly accounts?: string | null;
   /** Lets the servers meet through proxies, so that `cut` works. */
   readonly canCut?: boolean;
 }
@@ -44,7 +46,7 @@ const startWithinMs = 30_000;
 
 /** Starts one server, or a cluster of three. Every file and process of theirs is gone after `stop`. */
 export async function startNats(count: 1 | 3, options: NatsOptions = {}): Promise<NatsCluster> {
-  const { syncOf = () => "always", more = "", canCut = false } = options;
+  const { syncOf = () => "always", more = "", accounts = null, canCut = false } = options;
   const folder = mkdtempSync(join(tmpdir(), "holdfast-nats-"));
   const nodes = Array.from({ length: count }, (_, index) => index + 1);
   const ports = await freePorts(count * 3);
@@ -75,6 +77,7 @@ export async function startNats(count: 1 | 3, options: NatsOptions = {}): Promis
       sync: syncOf(node),
       routes: count === 1 ? null : { port: routePort(node), to },
       more,
+      accounts,
     });
     writeFileSync(configFile(node), text);
   }

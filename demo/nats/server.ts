@@ -27,33 +27,16 @@ export interface ServerConfig {
   readonly routes: { readonly port: number; readonly to: readonly string[] } | null;
   /** More lines, such as a `tls` section. */
   readonly more: string;
+  /** Who may log in; null for users with passwords. */
+  readonly accounts: string | null;
 }
 
+const service = "$SYS.REQ.SERVER.PING.JSZ";
 /**
- * The file of a server. The gateways' account imports the one service of the system account that says how each server
- * writes to its disk, as an operator would set it up; the account BLIND has no such import.
+ * The gateways' account imports the one service of the system account that says how each server writes to its disk, as
+ * an operator would set it up; the account BLIND has no such import.
  */
-export function configText({ name, port, statusPort, dataFolder, sync, routes, more }: ServerConfig): string {
-  const service = "$SYS.REQ.SERVER.PING.JSZ";
-  const cluster =
-    routes === null
-      ? ""
-      : `cluster {
-  name: "holdfast"
-  listen: "127.0.0.1:${routes.port}"
-  no_advertise: true
-  authorization { user: route, password: route-password }
-  routes: [${routes.to.map((address) => `"nats://route:route-password@${address}"`).join(", ")}]
-}`;
-  return `server_name: "${name}"
-listen: "127.0.0.1:${port}"
-http: "127.0.0.1:${statusPort}"
-jetstream {
-  store_dir: "${dataFolder}"
-  sync_interval: ${sync}
-  max_file_store: 4GB
-}
-accounts {
+const passwords = `accounts {
   GATEWAYS {
     jetstream: enabled
     users: [
@@ -73,7 +56,30 @@ accounts {
     exports: [{ service: "${service}", response_type: stream, accounts: [GATEWAYS] }]
   }
 }
-system_account: SYS
+system_account: SYS`;
+
+/** The file of a server. */
+export function configText(config: ServerConfig): string {
+  const { name, port, statusPort, dataFolder, sync, routes, more, accounts } = config;
+  const cluster =
+    routes === null
+      ? ""
+      : `cluster {
+  name: "holdfast"
+  listen: "127.0.0.1:${routes.port}"
+  no_advertise: true
+  authorization { user: route, password: route-password }
+  routes: [${routes.to.map((address) => `"nats://route:route-password@${address}"`).join(", ")}]
+}`;
+  return `server_name: "${name}"
+listen: "127.0.0.1:${port}"
+http: "127.0.0.1:${statusPort}"
+jetstream {
+  store_dir: "${dataFolder}"
+  sync_interval: ${sync}
+  max_file_store: 4GB
+}
+${accounts ?? passwords}
 ${cluster}
 ${more}
 `;

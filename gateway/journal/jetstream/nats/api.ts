@@ -1,7 +1,8 @@
 /** JetStream's JSON API over a link: questions and answers, and publishing with an expectation. */
 import { StreamTrouble, type StreamTroubleKind, type Written } from "../stream.ts";
 import { type ApiError, troubleMeaning, writeMeaning } from "./api-errors.ts";
-import { type NatsLink, NoAnswer, type Pulled, type Silence } from "./link.ts";
+import type { NatsLink, Pulled } from "./link.ts";
+import { NoAnswer, type Silence } from "./link-errors.ts";
 
 /** An answer of the API: fields by its own names; nothing is known of them until they are looked at. */
 export interface Answer {

@@ -18,7 +18,8 @@ import {
   wantedStreams,
 } from "./layout-rules.ts";
 import { streamInfo } from "./leader.ts";
-import { type NatsLink, NoAnswer } from "./link.ts";
+import type { NatsLink } from "./link.ts";
+import { NoAnswer } from "./link-errors.ts";
 import { groupBucket } from "./names.ts";
 import { isComplete, reportOf, type ServerReport, serverFindings } from "./server-rules.ts";
 

@@ -6,27 +6,10 @@
 import type { ConnectionOptions, Msg, NatsConnection } from "@nats-io/transport-node";
 import { backoffMs } from "../../../../shared/backoff.ts";
 import type { Env } from "../../../../shared/env.ts";
-import { messageOf } from "../../../../shared/errors.ts";
 import { StreamTrouble } from "../stream.ts";
+import { NoAnswer, noAnswerOf, refusalOf } from "./link-errors.ts";
 import { isSupported, oldestServer } from "./server-rules.ts";
 import { loginOf, type NatsSettings, tlsOf } from "./settings.ts";
-
-/**
- * Why there is no answer. `unsent`: the request did not leave; `nobody`: no server takes such requests now, so none
- * was taken; `silent`: none came in time, and what was asked for may be done; `refused`: this client may not ask, or not
- * with so many bytes.
- */
-export type Silence = "unsent" | "nobody" | "silent" | "refused";
-
-export class NoAnswer extends Error {
-  readonly silence: Silence;
-
-  constructor(silence: Silence, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "NoAnswer";
-    this.silence = silence;
-  }
-}
 
 /** A message that was asked for: one of the stream, or a word of the server about the request. */
 export interface Pulled {
@@ -80,7 +63,7 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
     servers: [...servers],
     name,
     ...(login === null ? {} : { authenticator: loginOf(login, nats) }),
-    tls: tls === null ? null : tlsOf(tls),
+    tls: tls === null ? null : tlsOf(tls, servers),
     timeout: answerMs,
     maxReconnectAttempts: -1,
     // It would give up after two refusals, and credentials are replaced while a gateway runs.
@@ -197,36 +180,4 @@ function pullFrom(
 function pulledOf({ subject, reply, headers, data }: Msg): Pulled {
   const status = headers?.code ?? 0;
   return { subject, reply: reply ?? "", status, description: headers?.description ?? "", bytes: data };
-}
-
-function noAnswerOf(error: unknown): NoAnswer {
-  const causes = [error, (error as { cause?: unknown } | null)?.cause];
-  const is = (name: string) => causes.some((cause) => cause instanceof Error && cause.name === name);
-  const silence: Silence = is("NoResponders")
-    ? "nobody"
-    : is("PermissionViolationError") || is("InvalidArgumentError")
-      ? "refused"
-      : is("ClosedConnectionError") || is("DrainingConnectionError")
-        ? "unsent"
-        : "silent";
-  return new NoAnswer(silence, messageOf(error), { cause: error });
-}
-
-/** Refusals of the server's by the names of the client's errors; those of certificates by OpenSSL's codes. */
-const refusals = new Set(["AuthorizationError", "UserAuthenticationExpiredError", "InvalidArgumentError"]);
-const certificateRefusals = /^(CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)|does not support 'tls'/;
-
-function refusalOf(error: unknown, { servers }: NatsSettings): StreamTrouble {
-  const text = messageOf(error);
-  const causes = [error, (error as { cause?: unknown } | null)?.cause].filter((cause) => cause instanceof Error);
-  const isRefused = causes.some(
-    (cause) =>
-      refusals.has(cause.name) ||
-      certificateRefusals.test(String((cause as { code?: unknown }).code ?? "")) ||
-      certificateRefusals.test(cause.message),
-  );
-  const where = servers.join(", ");
-  return isRefused
-    ? new StreamTrouble("refused", `the NATS servers ${where} refuse this gateway: ${text}`, { cause: error })
-    : new StreamTrouble("away", `no NATS server answers at ${where}: ${text}`, { cause: error });
 }

@@ -1,5 +1,6 @@
 /** How a gateway reaches the NATS servers: what the configuration says, and the secrets that it names by their files. */
-import { getCACertificates } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, getCACertificates, type PeerCertificate } from "node:tls";
 import type { Authenticator, TlsOptions } from "@nats-io/transport-node";
 import { Fault } from "../../../../shared/errors.ts";
 import { readSmallFile } from "../../../../shared/small-file.ts";
@@ -46,7 +47,8 @@ export function loginOf(login: NatsLogin, kinds: Authenticators): Authenticator 
     return kinds.nkeyAuthenticator(() => Buffer.from(seed()));
   }
   const creds = secret("the NATS credentials", login.credsFile);
-  return kinds.credsAuthenticator(() => Buffer.from(creds()));
+  // The client looks for the end of the last line.
+  return kinds.credsAuthenticator(() => Buffer.from(`${creds()}\n`));
 }
 
 /**
@@ -72,9 +74,22 @@ function readSecret(what: string, file: string): string {
 }
 
 /** @throws Fault `config` naming the file that cannot be read */
-export function tlsOf({ caFile, client }: NatsTls): TlsOptions {
+export function tlsOf({ caFile, client }: NatsTls, servers: readonly string[]): TlsOptions {
   const trusted = () => [...getCACertificates("default"), ...getCACertificates("system")].join("\n");
+  const ips = servers
+    .map((address) => address.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""))
+    .filter((host) => isIP(host) !== 0);
+  // The client hands this and all else that Node takes on to Node, though its own type does not name it.
+  const identity = {
+    checkServerIdentity(host: string, certificate: PeerCertificate): Error | undefined {
+      const verdict = checkServerIdentity(host, certificate);
+      // For a server that is named by its IP the client gives no name, and Node puts this one in its place.
+      const names = host === "localhost" ? ips : [];
+      return names.some((ip) => checkServerIdentity(ip, certificate) === undefined) ? undefined : verdict;
+    },
+  };
   return {
+    ...identity,
     ca: caFile === null ? trusted() : readSmallFile("the authority of the NATS servers", caFile),
     ...(client === null
       ? {}
