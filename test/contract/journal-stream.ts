@@ -1,4 +1,4 @@
-/** What the rules of the replicated journal rely on: one suite for the streams and archives of every kind. */
+/** What the rules of the replicated journal rely on: one suite for the streams of every kind. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
@@ -20,8 +20,8 @@ export interface StreamSubject {
 }
 
 /** Room for all but the test that fills it. */
-const bytesMax = 16 * 1024 * 1024;
-const races = 50;
+export const bytesMax = 16 * 1024 * 1024;
+export const races = 50;
 
 /** @param open a new stream with its archive, which holds so many bytes at the most */
 export function journalStreamContract(kind: string, open: (bytesMax: number) => Promise<StreamSubject>): void {
@@ -226,74 +226,10 @@ export function journalStreamContract(kind: string, open: (bytesMax: number) => 
       for (const call of calls) await assert.rejects(call, isMissing, String(call));
     });
   });
-
-  void describe(`the archive of a replicated journal, ${kind}`, () => {
-    check("a value is written only over the revision that it expects", async ({ archive, other }) => {
-      assert.equal(await archive.get("lane.a"), null);
-      const first = storedAt(await archive.put("lane.a", 0, text("one")));
-      assert.deepEqual(entry(await other.archive.get("lane.a")), { revision: first, bytes: text("one") });
-      assert.deepEqual(await archive.put("lane.a", 0, text("x")), overtaken);
-      const elsewhere = storedAt(await archive.put("lane.b", 0, text("b")));
-      assert.deepEqual(await archive.put("lane.a", elsewhere, text("x")), overtaken);
-      const second = storedAt(await other.archive.put("lane.a", first, text("two")));
-      assert.ok(second > elsewhere && elsewhere > first);
-      assert.deepEqual(await archive.put("lane.a", first, text("x")), overtaken);
-      assert.deepEqual(entry(await archive.get("lane.a")), { revision: second, bytes: text("two") });
-    });
-
-    check("of two that write at once, one wins", async ({ archive, other }) => {
-      let revision = 0;
-      for (let race = 0; race < races; race++) {
-        const written = await Promise.all([
-          archive.put("a", revision, text("mine")),
-          other.archive.put("a", revision, text("theirs")),
-        ]);
-        assert.deepEqual(written.map(({ outcome }) => outcome).sort(), ["overtaken", "stored"]);
-        revision = (await archive.get("a"))?.revision ?? 0;
-        assert.ok(written.some((one) => one.outcome === "stored" && one.seq === revision));
-      }
-    });
-
-    check("a key is removed at its revision, and is written anew after that", async ({ archive }) => {
-      const first = storedAt(await archive.put("lane.a", 0, text("one")));
-      const second = storedAt(await archive.put("lane.a", first, text("two")));
-      assert.deepEqual(await archive.remove("lane.a", first), overtaken);
-      const gone = storedAt(await archive.remove("lane.a", second));
-      assert.equal(await archive.get("lane.a"), null);
-      assert.deepEqual(await archive.keys(""), []);
-      assert.deepEqual(await archive.put("lane.a", second, text("late")), overtaken);
-      assert.deepEqual(await archive.remove("lane.a", second), overtaken);
-      const anew = storedAt(await archive.put("lane.a", 0, text("anew")));
-      assert.ok(anew > gone && gone > second);
-      assert.deepEqual(entry(await archive.get("lane.a")), { revision: anew, bytes: text("anew") });
-    });
-
-    check("keys are listed by prefix", async ({ archive }) => {
-      const keys = ["lane.a.b", "lane.a.c", "lane.ab.c", "store.a"];
-      for (const key of keys) storedAt(await archive.put(key, 0, text(key)));
-      assert.deepEqual((await archive.keys("")).toSorted(), keys);
-      assert.deepEqual((await archive.keys("lane.")).toSorted(), keys.slice(0, 3));
-      assert.deepEqual((await archive.keys("lane.a.")).toSorted(), keys.slice(0, 2));
-      assert.deepEqual(await archive.keys("none."), []);
-    });
-
-    check("nothing is answered from an archive that was deleted", async ({ archive, remove }) => {
-      const revision = storedAt(await archive.put("a", 0, text("one")));
-      await remove();
-      const calls: (() => Promise<unknown>)[] = [
-        () => archive.get("a"),
-        () => archive.put("a", revision, text("two")),
-        () => archive.put("b", 0, text("two")),
-        () => archive.remove("a", revision),
-        () => archive.keys(""),
-      ];
-      for (const call of calls) await assert.rejects(call, isMissing, String(call));
-    });
-  });
 }
 
 const atOnce = { messagesMax: 1000, bytesMax: 8 * 1024 * 1024, waitMs: 100 };
-const overtaken = { outcome: "overtaken" };
+export const overtaken = { outcome: "overtaken" };
 
 export function text(words: string): Uint8Array {
   return Uint8Array.from(Buffer.from(words));
@@ -322,9 +258,5 @@ function plain<T extends StoredMessage | null>(message: T): T {
   return message === null ? message : { ...message, bytes: Uint8Array.from(message.bytes) };
 }
 
-function entry<T extends { bytes: Uint8Array } | null>(found: T): T {
-  return found === null ? found : { ...found, bytes: Uint8Array.from(found.bytes) };
-}
-
-const isMissing = (error: unknown) => error instanceof StreamTrouble && error.kind === "missing";
+export const isMissing = (error: unknown) => error instanceof StreamTrouble && error.kind === "missing";
 const isDefect = (error: unknown) => error instanceof Error && !(error instanceof StreamTrouble);

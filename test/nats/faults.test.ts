@@ -190,6 +190,37 @@ void describe("three real NATS servers in trouble", { skip: missing ?? false, co
     assert.deepEqual(words(await everything(inside)), ["before", "majority", "after"]);
   });
 
+  test("I3: all servers are killed at once under load: what was acknowledged is there, and never is the stream called missing", async (t) => {
+    const { cluster, journal } = await setUp(t);
+    const lanes = Array.from({ length: 20 }, (_, lane) => `3.${lane}`);
+    let count = 0;
+    let isOver = false;
+    const enough = Promise.withResolvers<void>();
+    const acknowledged: string[] = [];
+    // `persist` stops at any trouble but `away`, and so do these.
+    const writing = lanes.map(async (lane) => {
+      for (let seq = 0, nth = 1; !isOver; nth++) {
+        seq = await persist(journal.stream, lane, seq, text(`${lane} ${nth}`));
+        acknowledged.push(`${lane} ${nth}`);
+        if (++count === 400) enough.resolve();
+      }
+    });
+    const listing = (async () => {
+      while (!isOver) {
+        await persistently(() => journal.stream.live(""));
+        await persistently(() => journal.archive.get("a"));
+      }
+    })();
+    await enough.promise;
+    await Promise.all(cluster.nodes.map((node) => cluster.kill(node)));
+    const before = acknowledged.length;
+    await cluster.start(...cluster.nodes);
+    while (acknowledged.length < before + 200) await new Promise((resolve) => setTimeout(resolve, 20));
+    isOver = true;
+    await Promise.all([...writing, listing]);
+    assert.deepEqual(words(await everything(journal.stream)).toSorted(), acknowledged.toSorted());
+  });
+
   test("I2: a reader goes on without a hole while each server is killed in turn", async (t) => {
     const { cluster, journal } = await setUp(t);
     const { stream } = journal;

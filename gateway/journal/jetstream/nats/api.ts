@@ -25,6 +25,7 @@ export interface JetStream {
   publish(stream: string, subject: string, expected: number, bytes: Uint8Array, headers?: Headers): Promise<Written>;
   /** Messages of a consumer: NatsLink.pull. @throws StreamTrouble */
   pull(consumer: string, body: object, patienceMs: number, take: (pulled: Pulled) => boolean): Promise<boolean>;
+  wait(ms: number): Promise<void>;
 }
 
 export type Headers = Readonly<Record<string, string>>;
@@ -62,6 +63,7 @@ export function jetStream(link: NatsLink): JetStream {
 
   return {
     ask,
+    wait: (ms) => link.wait(ms),
     async publish(stream, subject, expected, bytes, headers = {}) {
       const own = {
         ...headers,

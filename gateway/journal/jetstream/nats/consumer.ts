@@ -23,6 +23,9 @@ export interface Consumer {
 
 /** A consumer that nobody asks is removed by the server. */
 const idleNs = 60_000_000_000;
+/** A new consumer may be known to the server that made it before it is to ours (measured: once in some hundred times). */
+const newTriesMax = 50;
+const newWaitMs = 10;
 /** How long the server may be silent beyond the time that it was given. */
 const lateMs = 5_000;
 
@@ -38,11 +41,12 @@ export async function openConsumer(jet: JetStream, stream: string, wish: Consume
   const fields = mustBeFine(await jet.ask(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config }));
   const name = String(fields.name);
   let delivered = 0;
+  let isKnown = false;
   let isWhole = true;
 
-  /** One request; resolves to false where the very first message is too large for its limits. */
-  async function ask({ messagesMax, bytesMax, waitMs }: ReadLimits, found: StoredMessage[]): Promise<boolean> {
-    let isTooSmall = false;
+  /** One request; what it brings is added to `found`. */
+  async function ask({ messagesMax, bytesMax, waitMs }: ReadLimits, found: StoredMessage[]): Promise<End> {
+    let end: End = "broken";
     const request = {
       batch: messagesMax,
       ...(Number.isFinite(bytesMax) ? { max_bytes: bytesMax } : {}),
@@ -50,23 +54,20 @@ export async function openConsumer(jet: JetStream, stream: string, wish: Consume
       // Together with `expires`: waits for the first message, and ends as soon as there are no more.
       no_wait: true,
     };
-    const isEnded = await jet.pull(`${stream}.${name}`, request, waitMs + lateMs, (pulled) => {
+    await jet.pull(`${stream}.${name}`, request, waitMs + lateMs, (pulled) => {
       if (pulled.status !== 0) {
-        isTooSmall = pulled.description === "Message Size Exceeds MaxBytes";
-        isWhole &&= isTooSmall || isUsual(pulled);
+        end = endOf(pulled);
         return true;
       }
       const numbers = numbersOf(pulled.reply);
-      if (numbers?.delivered !== delivered + 1) {
-        isWhole = false;
-        return true;
-      }
+      if (numbers?.delivered !== delivered + 1) return true;
       delivered = numbers.delivered;
       found.push({ subject: pulled.subject, seq: numbers.seq, bytes: pulled.bytes });
-      return found.length >= messagesMax;
+      if (found.length < messagesMax) return false;
+      end = "usual";
+      return true;
     });
-    isWhole &&= isEnded;
-    return !isTooSmall || found.length > 0;
+    return end;
   }
 
   return {
@@ -75,8 +76,15 @@ export async function openConsumer(jet: JetStream, stream: string, wish: Consume
     },
     async next(limits) {
       const found: StoredMessage[] = [];
-      const hasRoom = await ask(limits, found);
-      if (!hasRoom) await ask({ messagesMax: 1, bytesMax: Number.POSITIVE_INFINITY, waitMs: limits.waitMs }, found);
+      let end = await ask(limits, found);
+      for (let tries = 0; end === "nobody" && !isKnown && tries < newTriesMax; tries++) {
+        await jet.wait(newWaitMs);
+        end = await ask(limits, found);
+      }
+      isKnown = true;
+      const isTooSmall = end === "too-large" && found.length === 0;
+      if (isTooSmall) end = await ask({ ...limits, messagesMax: 1, bytesMax: Number.POSITIVE_INFINITY }, found);
+      isWhole = end === "usual" || end === "too-large";
       if (!isWhole && found.length === 0) {
         throw new StreamTrouble("away", `the consumer of ${stream} on a NATS server is gone or left something out`);
       }
@@ -89,9 +97,18 @@ export async function openConsumer(jet: JetStream, stream: string, wish: Consume
   };
 }
 
-/** Words that end a request and say nothing against the consumer: all delivered, no more there, none came in time. */
-function isUsual({ status, description }: Pulled): boolean {
-  return status === 404 || status === 408 || (status === 409 && description === "Batch Completed");
+/**
+ * How a request ended. `usual`: it brought what it asked for, or all there is, or none came in time; `too-large`: the next
+ * message has no room in its bytes; `nobody`: no server knows the consumer; `broken`: anything else, also silence.
+ */
+type End = "usual" | "too-large" | "nobody" | "broken";
+
+function endOf({ status, description }: Pulled): End {
+  if (status === 404 || status === 408) return "usual";
+  if (status === 503) return "nobody";
+  if (status !== 409) return "broken";
+  if (description === "Message Size Exceeds MaxBytes") return "too-large";
+  return description === "Batch Completed" ? "usual" : "broken";
 }
 
 /**

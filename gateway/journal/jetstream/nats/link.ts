@@ -42,6 +42,7 @@ export interface NatsLink {
    * @throws NoAnswer
    */
   pull(subject: string, bytes: Uint8Array, patienceMs: number, take: (pulled: Pulled) => boolean): Promise<boolean>;
+  wait(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -140,6 +141,7 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
       mustBeUp();
       return await pullFrom(connection, nats.createInbox(), subject, bytes, patienceMs, take, env);
     },
+    wait: (ms) => new Promise((resolve) => void env.after(ms, () => resolve())),
     close: () => connection.close(),
   };
 }

@@ -1,0 +1,282 @@
+/** What the adapter to JetStream decides without any server: versions, error codes, lists in pages, answers that are none. */
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { describe, it, type TestContext } from "node:test";
+import { type Answer, type JetStream, jetStream } from "../../gateway/journal/jetstream/nats/api.ts";
+import { troubleMeaning, writeMeaning } from "../../gateway/journal/jetstream/nats/api-errors.ts";
+import { journalArchive } from "../../gateway/journal/jetstream/nats/archive.ts";
+import { journalStream } from "../../gateway/journal/jetstream/nats/journal-stream.ts";
+import { streamFindings, wantedStreams } from "../../gateway/journal/jetstream/nats/layout-rules.ts";
+import { listSubjects } from "../../gateway/journal/jetstream/nats/leader.ts";
+import { connectNats, type NatsLink } from "../../gateway/journal/jetstream/nats/link.ts";
+import { NoAnswer, type Silence } from "../../gateway/journal/jetstream/nats/link-errors.ts";
+import {
+  isSupported,
+  reportOf,
+  type ServerReport,
+  serverFindings,
+} from "../../gateway/journal/jetstream/nats/server-rules.ts";
+import { StreamTrouble, type StreamTroubleKind } from "../../gateway/journal/jetstream/stream.ts";
+import { realEnv } from "../../shared/env.ts";
+
+const isTrouble = (kind: StreamTroubleKind) => (error: unknown) =>
+  error instanceof StreamTrouble && error.kind === kind;
+
+void describe("NATS servers", () => {
+  const fit: ServerReport = { name: "n1", version: "2.15.2", hasJetStream: true, syncsAlways: true, clusterSize: 3 };
+  const three = ["n1", "n2", "n3"].map((name) => ({ ...fit, name }));
+  const whats = (reports: readonly ServerReport[] | null, holders: readonly string[] = []) =>
+    serverFindings(reports, holders).map(({ severity, what }) => `${severity}: ${what}`);
+
+  void it("are fit from 2.14 on", () => {
+    for (const version of ["2.14.0", "2.14.0-RC.1", "v2.15.2", "2.100.1", "3.0.0"])
+      assert.ok(isSupported(version), version);
+    for (const version of ["2.13.9", "2.9.10", "1.99.9", "2.14", "", "two"]) assert.ok(!isSupported(version), version);
+  });
+
+  void it("are named where they are too old or do not write through, and counted where they are silent", () => {
+    assert.deepEqual(whats(three, ["n1", "n2", "n3"]), []);
+    assert.deepEqual(whats([...three.slice(0, 2), { ...fit, name: "n3", version: "2.10.27" }]), [
+      "fault: the NATS server n3 is 2.10.27",
+    ]);
+    assert.deepEqual(whats(three.map((one) => ({ ...one, syncsAlways: one.name !== "n2" }))), [
+      "fault: the NATS server n2 does not write through to the disk",
+    ]);
+    assert.deepEqual(whats(three.slice(0, 2), ["n1", "n3"]), ["warning: not every NATS server answered: n3"]);
+    assert.deepEqual(whats(three.slice(0, 2)), ["warning: not every NATS server answered: 1 of 3"]);
+    assert.deepEqual(whats(null), ["fault: the NATS servers do not say whether they write through to the disk"]);
+    // One without JetStream holds nothing.
+    assert.deepEqual(whats([...three, { ...fit, name: "edge", hasJetStream: false, syncsAlways: false }]), []);
+  });
+
+  void it("say what they are in an answer, and anything else is no answer", () => {
+    const answer = (config: object) => ({ server: { name: "n1", ver: "2.15.2", jetstream: true }, data: { config } });
+    assert.equal(reportOf(answer({ sync_always: true, sync_interval: 120e9 }))?.syncsAlways, true);
+    assert.equal(reportOf(answer({ sync_interval: 1 }))?.syncsAlways, false);
+    assert.equal(reportOf(answer({ sync_always: "true" }))?.syncsAlways, false);
+    for (const junk of [null, 7, {}, { server: 1 }, { server: { name: 1, ver: "2" } }])
+      assert.equal(reportOf(junk), undefined);
+  });
+
+  void it("are refused before anything is asked of them where they are too old", async (t: TestContext) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.write(
+        `INFO ${JSON.stringify({ server_id: "X", version: "2.10.27", max_payload: 1_048_576, proto: 1, headers: true })}\r\n`,
+      );
+      socket.on("data", (bytes) => {
+        if (bytes.includes("PING")) socket.write("PONG\r\n");
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    t.after(() => server.close());
+    const { port } = server.address() as { port: number };
+    const settings = { servers: [`127.0.0.1:${port}`], name: "test", login: null, tls: null, answerMs: 1_000 };
+    await assert.rejects(connectNats(settings, realEnv()), (error: unknown) => {
+      assert.ok(error instanceof StreamTrouble && error.kind === "refused");
+      assert.match(error.message, /2\.10\.27; 2\.14 is the oldest/);
+      return true;
+    });
+  });
+});
+
+void describe("errors of JetStream", () => {
+  const error = (errCode: number, code = 500, description = "") => ({ code, errCode, description });
+
+  void it("say of a write what is sure, and are unsure of the rest", () => {
+    const table: [number, string, string][] = [
+      [10071, "wrong last sequence: 7", "overtaken"],
+      [10164, "wrong last sequence", "overtaken"],
+      [10077, "maximum bytes exceeded", "full"],
+      [10077, "maximum messages exceeded", "full"],
+      [10077, "input/output error", "unsure"],
+      [10047, "insufficient storage resources available", "full"],
+      [10002, "resource limits exceeded for account", "full"],
+      [10059, "stream not found", "missing"],
+      [10060, "expected stream does not match", "missing"],
+      [10008, "JetStream system temporarily unavailable", "away"],
+      [10163, "expected last sequence per subject temporarily unavailable", "away"],
+      [10039, "JetStream not enabled for account", "refused"],
+      [10054, "message size exceeds maximum allowed", "defect"],
+      [99999, "never heard of", "unsure"],
+    ];
+    for (const [errCode, text, meaning] of table) assert.equal(writeMeaning(error(errCode, 500, text)), meaning, text);
+    assert.equal(writeMeaning(error(99999, 400)), "refused");
+  });
+
+  void it("are troubles of everything else", () => {
+    assert.equal(troubleMeaning(error(10059, 404)), "missing");
+    assert.equal(troubleMeaning(error(10008, 503)), "away");
+    assert.equal(troubleMeaning(error(99999, 503)), "away");
+    assert.equal(troubleMeaning(error(10026, 400)), "refused");
+    assert.equal(troubleMeaning(error(10047, 500)), "away");
+  });
+});
+
+void describe("answers of JetStream", () => {
+  /** A link whose answers are given. */
+  function linkOf(answer: (subject: string) => string | Silence): NatsLink & { readonly asked: string[] } {
+    const asked: string[] = [];
+    return {
+      asked,
+      payloadBytesMax: 1_048_576,
+      async request(subject) {
+        asked.push(subject);
+        const text = answer(subject);
+        if (text.startsWith("{") || text === "junk") return Buffer.from(text);
+        throw new NoAnswer(text as Silence, text);
+      },
+      requestAll: async () => [],
+      pull: async () => true,
+      wait: async () => {},
+      close: async () => {},
+    };
+  }
+  const publish = (answer: string | Silence) =>
+    jetStream(linkOf((subject) => (subject.startsWith("$JS") ? '{"config":{},"state":{}}' : answer))).publish(
+      "s",
+      "s.a",
+      0,
+      Buffer.from("x"),
+    );
+
+  void it("I3: acknowledge only what names the stream and a sequence", async () => {
+    assert.deepEqual(await publish('{"stream":"s","seq":7}'), { outcome: "stored", seq: 7 });
+    const doubtful = [
+      "junk",
+      "{}",
+      '{"stream":"s"}',
+      '{"stream":"s","seq":0}',
+      '{"stream":"s","seq":"7"}',
+      '{"stream":"t","seq":7}',
+    ];
+    for (const answer of doubtful) assert.deepEqual(await publish(answer), { outcome: "unsure" }, answer);
+    assert.deepEqual(await publish("silent"), { outcome: "unsure" });
+  });
+
+  void it("are away where nothing was sent or nobody took it, and refused where it may not be asked", async () => {
+    await assert.rejects(publish("unsent"), isTrouble("away"));
+    await assert.rejects(publish("nobody"), isTrouble("away"));
+    await assert.rejects(publish("refused"), isTrouble("refused"));
+  });
+
+  void it("ask once why nobody takes messages, however many wait", async () => {
+    const gone = '{"error":{"code":404,"err_code":10059,"description":"stream not found"}}';
+    const link = linkOf((subject) => (subject.startsWith("$JS") ? gone : "nobody"));
+    const jet = jetStream(link);
+    const calls = Array.from({ length: 50 }, () => jet.publish("s", "s.a", 0, Buffer.from("x")));
+    for (const call of calls) await assert.rejects(call, isTrouble("missing"));
+    assert.equal(link.asked.filter((subject) => subject === "$JS.API.STREAM.INFO.s").length, 1);
+  });
+
+  void it("I8: are not parsed where they are too long", async () => {
+    const long = `{"message":{"seq":1,"data":"${"A".repeat(2_000_000)}"}}`;
+    const jet = jetStream(linkOf(() => long));
+    await assert.rejects(journalStream(jet, "s", "s.").newest("a"), isTrouble("refused"));
+    await assert.rejects(journalArchive(jet, "s").get("a"), isTrouble("refused"));
+  });
+
+  void it("of a member that knows no leader decide nothing", async () => {
+    const jet = jetStream(
+      linkOf(() => '{"config":{"max_bytes":9},"state":{"bytes":1,"last_seq":1},"cluster":{"replicas":[]}}'),
+    );
+    await assert.rejects(journalStream(jet, "s", "s.").usage(), isTrouble("away"));
+    await assert.rejects(journalStream(jet, "s", "s.").live(""), isTrouble("away"));
+  });
+});
+
+void describe("a list in pages", () => {
+  /** Answers two subjects at a time; what is there may change after each page. */
+  function paged(states: readonly (readonly string[])[]): JetStream & { readonly pages: number } {
+    let pages = 0;
+    return {
+      get pages() {
+        return pages;
+      },
+      async ask(_operation, body): Promise<Answer> {
+        const all = states[Math.min(pages++, states.length - 1)] as readonly string[];
+        const { offset } = body as { offset: number };
+        const subjects = Object.fromEntries(all.slice(offset, offset + 2).map((subject) => [subject, 1]));
+        return { fields: { config: {}, state: { bytes: 0, last_seq: 10 * pages, subjects }, total: all.length } };
+      },
+      publish: () => Promise.reject(new Error("not asked for")),
+      pull: () => Promise.reject(new Error("not asked for")),
+      wait: async () => {},
+    };
+  }
+  const all = ["a", "b", "c", "d", "e"];
+
+  void it("is whole, and as old as its first page", async () => {
+    assert.deepEqual(await listSubjects(paged([all]), "s", ">"), { lastSeq: 10, subjects: all });
+    assert.deepEqual(await listSubjects(paged([[]]), "s", ">"), { lastSeq: 10, subjects: [] });
+  });
+
+  void it("passes over nothing where subjects go while it is read", async () => {
+    // Without "a" the page from offset 2 on would begin behind "c".
+    const { subjects } = await listSubjects(paged([all, all.slice(1)]), "s", ">");
+    assert.deepEqual(subjects, all.slice(1));
+  });
+
+  void it("takes a new subject or leaves it, and keeps the others", async () => {
+    const { subjects } = await listSubjects(paged([all, ["a", "b", "bb", "c", "d", "e"]]), "s", ">");
+    assert.deepEqual(
+      subjects.filter((subject) => subject !== "bb"),
+      all,
+    );
+  });
+
+  void it("gives up where it changes without end", async () => {
+    let turn = 0;
+    const states = Array.from({ length: 100 }, () => (turn++ % 2 === 0 ? all : all.slice(1)));
+    await assert.rejects(listSubjects(paged(states), "s", ">"), isTrouble("away"));
+  });
+});
+
+void describe("a stream's configuration", () => {
+  const settings = { groupId: "a".repeat(32), replicas: 3, journalBytesMax: 9e9, archiveBytesMax: 1e9 } as const;
+  const [journal] = wantedStreams(settings, "b".repeat(32));
+
+  void it("has no findings where it is as wanted, or better", () => {
+    assert.ok(journal !== undefined);
+    assert.deepEqual(streamFindings(journal, journal), []);
+    assert.deepEqual(streamFindings(journal, { ...journal, num_replicas: 5, max_msg_size: -1, some_new_field: 1 }), []);
+    // Servers leave out what is false.
+    const { sealed: _sealed, no_ack: _noAck, deny_purge: _denyPurge, ...rest } = journal;
+    assert.deepEqual(streamFindings(journal, rest), []);
+  });
+
+  void it("is at fault in each field that breaks a promise", () => {
+    assert.ok(journal !== undefined);
+    const edits = {
+      subjects: ["other.>"],
+      retention: "workqueue",
+      storage: "memory",
+      discard: "old",
+      num_replicas: 1,
+      max_bytes: -1,
+      max_msgs: 5,
+      max_age: 1,
+      max_msgs_per_subject: 1,
+      max_msg_size: 1,
+      max_consumers: 1,
+      deny_delete: false,
+      deny_purge: true,
+      allow_direct: true,
+      sealed: true,
+      no_ack: true,
+      mirror: { name: "x" },
+      sources: [{ name: "x" }],
+      subject_transform: { src: "a", dest: "b" },
+      allow_msg_ttl: true,
+    };
+    for (const [field, value] of Object.entries(edits)) {
+      const findings = streamFindings(journal, { ...journal, [field]: value });
+      assert.deepEqual(
+        findings.map(({ severity }) => severity),
+        ["fault"],
+        field,
+      );
+      assert.match(findings[0]?.what ?? "", new RegExp(field));
+    }
+  });
+});
