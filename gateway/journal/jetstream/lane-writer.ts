@@ -11,7 +11,7 @@ import { type Turns, takeTurns } from "../../turns.ts";
 import { judgeBlocks } from "../dedupe.ts";
 import type { Answer, LaneState } from "../journal.ts";
 import { busyRetryMs, fullRetryMs, refusal, refusedWhole } from "../refusals.ts";
-import { encodeLaneMessage, type LaneMessage } from "./messages.ts";
+import { encodeLaneMessage, type LaneMessage, type LanePage } from "./messages.ts";
 import { subjectOf } from "./names.ts";
 import { type Found, type KnownLane, noClock, type Owner, openPositionReader } from "./position-reader.ts";
 import { type JournalArchive, type JournalStream, StreamTrouble, type Written } from "./stream.ts";
@@ -30,6 +30,8 @@ export interface LaneWriter {
   take(agent: string, batch: Batch): Promise<Answer>;
   /** Tells a lane's position as the group has it, never from memory. @throws as `take` */
   ask(agent: string, entry: AskEntry): Promise<Answer>;
+  /** Changes what is noted of a lane; false where that must be tried again. A forgotten lane is left alone. @throws as `take` */
+  note(lane: Lane, owner: Owner, change: (page: LanePage) => LanePage): Promise<boolean>;
 }
 
 /** After that many lost races the agent tries again, perhaps elsewhere. */
@@ -39,6 +41,7 @@ const cachedMax = 1024;
 /** Calls of one lane that may wait for the one at work. */
 const waitingMax = 64;
 const reportedSpansMax = 64;
+const busy = refusedWhole(refusal("busy", null, busyRetryMs));
 /** What a message takes beside its blocks, roughly. */
 const headBytes = 512;
 
@@ -83,7 +86,7 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
     const cached = known.get(laneKey(lane));
     const found = cached ?? (await read(lane, batch.record));
     if (found.kind === "expired") return refusedWhole({ ...refusal("expired"), floor: found.floor });
-    if (found.kind === "unsettled") return refusedWhole(refusal("busy", null, busyRetryMs));
+    if (found.kind === "unsettled") return busy;
     const { page } = found;
     const { pieces, journaled, refusals } = judgeBlocks(page.journaled, page.forwarded, batch.blocks);
     if (pieces.length === 0) {
@@ -109,13 +112,13 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
       const answer = await tryTake(lane, batch);
       if (answer !== undefined) return answer;
     }
-    return refusedWhole(refusal("busy", null, busyRetryMs));
+    return busy;
   }
 
   async function ask(lane: Lane, entry: AskEntry): Promise<Answer> {
     const found = await read(lane, entry);
     if (found.kind === "expired") return refusedWhole({ ...refusal("expired"), floor: found.floor });
-    if (found.kind === "unsettled") return refusedWhole(refusal("busy", null, busyRetryMs));
+    if (found.kind === "unsettled") return busy;
     if (entry.version > found.version) {
       log.error(
         { ...lane, seen: entry.version, found: found.version },
@@ -123,30 +126,42 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
       );
       known.delete(laneKey(lane));
       await reader.repair(lane, entry, found.seq);
-      return refusedWhole(refusal("busy", null, busyRetryMs));
+      return busy;
     }
-    const { page, record } = found;
-    const missing = beyond(entry.gone, page.journaled);
-    const isMore = entry.newest > page.newest || beyond(missing, page.gone).length > 0;
-    if (!isMore) return { state: stateOf(lane, found), refusals: [] };
-    const gone = merged([...page.gone, ...missing]).slice(0, reportedSpansMax);
-    const next = { ...page, newest: Math.max(page.newest, entry.newest), gone };
-    const written = await write(lane, found, { page: next, record, clock: noClock, blocks: [] });
+    const told = (page: LanePage): LanePage => {
+      const missing = beyond(entry.gone, page.journaled);
+      const newest = Math.max(page.newest, entry.newest);
+      if (newest === page.newest && beyond(missing, page.gone).length === 0) return page;
+      return { ...page, newest, gone: merged([...page.gone, ...missing]).slice(0, reportedSpansMax) };
+    };
     // A note that was not stored comes again with the next ASK; the position that was read can be told.
-    if (written.outcome !== "stored" || found.seq === 0) return { state: stateOf(lane, found), refusals: [] };
-    return { state: stateOf(lane, { version: written.seq, page: next }), refusals: [] };
+    return { state: stateOf(lane, (await noted(lane, found, told)) ?? found), refusals: [] };
   }
 
-  async function inTurn(lane: Lane, work: () => Promise<Answer>): Promise<Answer> {
+  /** Stores a position that only says more; undefined where it was not stored, or must be read back. */
+  async function noted(
+    lane: Lane,
+    found: KnownLane,
+    change: (page: LanePage) => LanePage,
+  ): Promise<KnownLane | undefined> {
+    const page = change(found.page);
+    if (page === found.page) return found;
+    const written = await write(lane, found, { page, record: found.record, clock: noClock, blocks: [] });
+    if (written.outcome !== "stored" || found.seq === 0) return undefined;
+    return { ...found, seq: written.seq, version: written.seq, page };
+  }
+
+  /** One at a time per lane; `otherwise` where too many wait, or no leader answers. */
+  async function inTurn<T>(lane: Lane, otherwise: T, work: () => Promise<T>): Promise<T> {
     const key = laneKey(lane);
     const own = turns.get(key) ?? takeTurns();
-    if (own.waiting >= waitingMax) return refusedWhole(refusal("busy", null, busyRetryMs));
+    if (own.waiting >= waitingMax) return otherwise;
     turns.set(key, own);
     try {
       return await own.take(work);
     } catch (error) {
       if (!(error instanceof StreamTrouble) || error.kind !== "away") throw error;
-      return refusedWhole(refusal("busy", null, busyRetryMs));
+      return otherwise;
     } finally {
       if (own.waiting === 0) turns.delete(key);
     }
@@ -155,11 +170,18 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
   return {
     take(agent, batch) {
       const lane = { agent, stream: batch.stream, epoch: batch.record.epoch };
-      return inTurn(lane, () => take(lane, batch));
+      return inTurn(lane, busy, () => take(lane, batch));
     },
     ask(agent, entry) {
       const lane = { agent, stream: entry.stream, epoch: entry.epoch };
-      return inTurn(lane, () => ask(lane, entry));
+      return inTurn(lane, busy, () => ask(lane, entry));
+    },
+    note(lane, owner, change) {
+      return inTurn(lane, false, async () => {
+        const found = await read(lane, owner);
+        if (found.kind !== "known") return found.kind === "expired";
+        return (await noted(lane, found, change)) !== undefined;
+      });
     },
   };
 }

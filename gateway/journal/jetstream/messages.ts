@@ -89,6 +89,19 @@ export function decodeLaneMessage(bytes: Uint8Array): LaneMessage {
   };
 }
 
+/**
+ * The same of a message that may be damaged: undefined then.
+ * @throws Fault `too-new`: what a newer version wrote is whole, and nobody may repair it
+ */
+export function readLaneMessage(bytes: Uint8Array): LaneMessage | undefined {
+  try {
+    return decodeLaneMessage(bytes);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "too-new") throw error;
+    return undefined;
+  }
+}
+
 export function encodeLaneRecord({ version, page }: LaneRecord): Uint8Array {
   return sealed([integer(version), toPage(page)]);
 }

@@ -12,8 +12,13 @@ export function shardPrefix(shard: number): string {
   return `${shard}.`;
 }
 
+/** All lanes of an agent have subjects below it. */
+export function agentPrefix(agent: string, shards: number): string {
+  return `${shardPrefix(shardOf(agent, shards))}${agent}.`;
+}
+
 export function subjectOf({ agent, stream, epoch }: Lane, shards: number): string {
-  return `${shardPrefix(shardOf(agent, shards))}${agent}.${stream}.${epoch}`;
+  return `${agentPrefix(agent, shards)}${stream}.${epoch}`;
 }
 
 /** The lane of a subject; undefined for one that no gateway writes. */

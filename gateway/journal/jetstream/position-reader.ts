@@ -3,13 +3,11 @@
  * by an outdated leader, so what an archive read decides is confirmed by writing the same again (I4).
  */
 import type { Logger } from "pino";
-import { Fault } from "../../../shared/errors.ts";
 import { rangesMax } from "../../../shared/limits.ts";
 import type { EpochRecord } from "../../../shared/protocol/messages.ts";
 import { beyond, union, withinCount } from "../../../shared/ranges.ts";
 import type { Lane } from "../../queue/queue.ts";
 import {
-  decodeLaneMessage,
   decodeLaneRecord,
   decodeStoreRecord,
   emptyPage,
@@ -19,6 +17,7 @@ import {
   type LaneMessage,
   type LanePage,
   type LaneRecord,
+  readLaneMessage,
 } from "./messages.ts";
 import { laneKeyOf, storeKeyOf, subjectOf } from "./names.ts";
 import type { ArchiveEntry, JournalArchive, JournalStream, StoredMessage, Written } from "./stream.ts";
@@ -64,19 +63,10 @@ export function openPositionReader(
   shards: number,
   log: Logger,
 ): PositionReader {
-  const damaged = (lane: Lane, error: unknown): undefined => {
-    // What a newer version wrote is whole: nothing of it may be repaired.
-    if (error instanceof Fault && error.code === "too-new") throw error;
-    log.error({ ...lane, err: error }, "the newest message of a lane cannot be read: it is repaired");
-    return undefined;
-  };
-
   function read(lane: Lane, newest: StoredMessage): LaneMessage | undefined {
-    try {
-      return decodeLaneMessage(newest.bytes);
-    } catch (error) {
-      return damaged(lane, error);
-    }
+    const message = readLaneMessage(newest.bytes);
+    if (message === undefined) log.error({ ...lane, seq: newest.seq }, "a lane's newest message is damaged: repairing");
+    return message;
   }
 
   /** True where the key still is what was read: only then was the answer the newest one. */
