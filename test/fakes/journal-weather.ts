@@ -27,6 +27,7 @@ export interface Weather {
 const lostAnswer = 0.06;
 const landsLater = 0.08;
 const outdated = 0.12;
+const stalling = 0.6;
 
 /** @param random from 0 to 1, the same in each run of a seed */
 export function openWeather(
@@ -115,8 +116,9 @@ export function openWeather(
     async step() {
       // Whoever was answered or called just now asks for what it needs next.
       await new Promise<void>((resolve) => void setImmediate(resolve));
-      const at = Math.floor(random() * waiting.length);
-      const [next] = waiting.splice(at, 1);
+      // Often the youngest request is picked: others then stand still for long, as on a server that hangs.
+      const at = random() < stalling ? waiting.length - 1 : Math.floor(random() * waiting.length);
+      const [next] = at < 0 ? [] : waiting.splice(at, 1);
       if (next === undefined) return false;
       await next();
       return true;
