@@ -86,7 +86,7 @@ void describe("errors of JetStream", () => {
   void it("say of a write what is sure, and are unsure of the rest", () => {
     const table: [number, string, string][] = [
       [10071, "wrong last sequence: 7", "overtaken"],
-      [10164, "wrong last sequence", "overtaken"],
+      [10164, "wrong last sequence", "in-process"],
       [10077, "maximum bytes exceeded", "full"],
       [10077, "maximum messages exceeded", "full"],
       [10077, "input/output error", "unsure"],
@@ -152,6 +152,14 @@ void describe("answers of JetStream", () => {
     ];
     for (const answer of doubtful) assert.deepEqual(await publish(answer), { outcome: "unsure" }, answer);
     assert.deepEqual(await publish("silent"), { outcome: "unsure" });
+  });
+
+  void it("I4: refuse nothing for a message of the subject that is only not yet ticked off", async () => {
+    const inProcess = '{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"}}';
+    const answers = [inProcess, inProcess, '{"stream":"s","seq":7}'];
+    const jet = jetStream(linkOf(() => answers.shift() ?? inProcess));
+    assert.deepEqual(await jet.publish("s", "s.a", 0, Buffer.from("x")), { outcome: "stored", seq: 7 });
+    assert.deepEqual(await jet.publish("s", "s.a", 0, Buffer.from("x")), { outcome: "overtaken" });
   });
 
   void it("are away where nothing was sent or nobody took it, and refused where it may not be asked", async () => {

@@ -1,5 +1,5 @@
 /** What the error codes of JetStream mean for a journal. Pure. */
-import type { StreamTroubleKind, Written } from "../stream.ts";
+import type { StreamTroubleKind } from "../stream.ts";
 
 export interface ApiError {
   /** As in HTTP. */
@@ -13,13 +13,13 @@ export interface ApiError {
 export const noMessage = 10037;
 export const noConsumer = 10014;
 
-type Meaning = StreamTroubleKind | "full" | "overtaken" | "defect";
+type Meaning = StreamTroubleKind | "full" | "overtaken" | "in-process" | "defect";
 
 /** By JetStream's codes. What is none of these is judged by its HTTP code. */
 const meanings: Readonly<Record<number, Meaning>> = {
-  // Wrong last sequence: with the sequence that it is, and, where another write is just on its way, without.
+  // Wrong last sequence: with the sequence that it is; and without, where another message of the subject is in process.
   10071: "overtaken",
-  10164: "overtaken",
+  10164: "in-process",
   10059: "missing",
   // The subject belongs to another stream than the one that was named: ours was deleted, and somebody took its place.
   10060: "missing",
@@ -54,7 +54,7 @@ function meaningOf({ errCode, description }: ApiError): Meaning | undefined {
 }
 
 /** What an error says about a write. Where that is not known for sure, the write may have been stored. */
-export function writeMeaning(error: ApiError): Exclude<Written["outcome"], "stored"> | StreamTroubleKind | "defect" {
+export function writeMeaning(error: ApiError): Meaning | "unsure" {
   return meaningOf(error) ?? (error.code >= 500 ? "unsure" : "refused");
 }
 

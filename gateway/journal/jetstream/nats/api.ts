@@ -31,6 +31,13 @@ export interface JetStream {
 export type Headers = Readonly<Record<string, string>>;
 
 const answerBytes = 64 * 1024;
+/**
+ * A message is refused while another one of its subject is in process. That may be one which is acknowledged already, and
+ * only not yet ticked off (measured: once in 80,000 publishes of one publisher, on two busy cores): so it is not overtaken
+ * until the other one is stored.
+ */
+const inProcessTriesMax = 20;
+const inProcessWaitMs = 5;
 /** How each silence is named where nothing was to be written. */
 const troubles: Readonly<Record<Silence, StreamTroubleKind>> = {
   unsent: "away",
@@ -71,7 +78,12 @@ export function jetStream(link: NatsLink): JetStream {
         "Nats-Expected-Last-Subject-Sequence": String(expected),
       };
       try {
-        return writtenOf(await link.request(subject, bytes, own), stream);
+        for (let tries = 1; ; tries++) {
+          const written = writtenOf(await link.request(subject, bytes, own), stream);
+          if (written !== "in-process") return written;
+          if (tries === inProcessTriesMax) return { outcome: "overtaken" };
+          await link.wait(inProcessWaitMs);
+        }
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw error;
         if (error.silence === "silent") return { outcome: "unsure" };
@@ -132,7 +144,7 @@ export function mustBeFine({ error, fields }: Answer): Readonly<Record<string, u
 }
 
 /** What an acknowledgement says. One that cannot be understood acknowledges nothing, and denies nothing. */
-function writtenOf(bytes: Uint8Array, stream: string): Written {
+function writtenOf(bytes: Uint8Array, stream: string): Written | "in-process" {
   if (bytes.length > answerBytes) return { outcome: "unsure" };
   const fields = objectOf(bytes);
   if (fields === undefined) return { outcome: "unsure" };
@@ -145,6 +157,8 @@ function writtenOf(bytes: Uint8Array, stream: string): Written {
   const meaning = writeMeaning(error);
   const text = `JetStream does not store it: ${error.description} (${error.errCode})`;
   switch (meaning) {
+    case "in-process":
+      return meaning;
     case "overtaken":
     case "full":
     case "unsure":
