@@ -247,7 +247,16 @@ void describe("a stream's configuration", () => {
   void it("has no findings where it is as wanted, or better", () => {
     assert.ok(journal !== undefined);
     assert.deepEqual(streamFindings(journal, journal), []);
-    assert.deepEqual(streamFindings(journal, { ...journal, num_replicas: 5, max_msg_size: -1, some_new_field: 1 }), []);
+    assert.deepEqual(
+      streamFindings(journal, {
+        ...journal,
+        num_replicas: 5,
+        max_msg_size: -1,
+        some_new_field: 1,
+        consumer_limits: {},
+      }),
+      [],
+    );
     // Servers leave out what is false.
     const { sealed: _sealed, no_ack: _noAck, deny_purge: _denyPurge, ...rest } = journal;
     assert.deepEqual(streamFindings(journal, rest), []);
@@ -276,6 +285,9 @@ void describe("a stream's configuration", () => {
       sources: [{ name: "x" }],
       subject_transform: { src: "a", dest: "b" },
       allow_msg_ttl: true,
+      persist_mode: "async",
+      consumer_limits: { inactive_threshold: 1 },
+      discard_new_per_subject: true,
     };
     for (const [field, value] of Object.entries(edits)) {
       const findings = streamFindings(journal, { ...journal, [field]: value });

@@ -3,17 +3,17 @@
  * the queue is what it knew at its own latest commit: one that another has fenced goes on with that.
  */
 
-import { bodyOf } from "../../gateway/forwarder/outcome.ts";
-import { planCommit } from "../../gateway/forwarder/plan.ts";
-import { openLaneMarker } from "../../gateway/journal/jetstream/lane-marker.ts";
-import { readLaneMessage } from "../../gateway/journal/jetstream/messages.ts";
-import { laneOf } from "../../gateway/journal/jetstream/names.ts";
-import { openWindow } from "../../gateway/journal/jetstream/shard-window.ts";
-import { type JournalArchive, type JournalStream, StreamTrouble } from "../../gateway/journal/jetstream/stream.ts";
-import { laneKey } from "../../gateway/queue/lane-key.ts";
-import type { Floor, Queue } from "../../gateway/queue/queue.ts";
-import { Fault } from "../../shared/errors.ts";
-import { highest, type Ranges } from "../../shared/ranges.ts";
+import { bodyOf } from "../../../gateway/forwarder/outcome.ts";
+import { planCommit } from "../../../gateway/forwarder/plan.ts";
+import { openLaneMarker } from "../../../gateway/journal/jetstream/lane-marker.ts";
+import { readLaneMessage } from "../../../gateway/journal/jetstream/messages.ts";
+import { laneOf } from "../../../gateway/journal/jetstream/names.ts";
+import { openWindow } from "../../../gateway/journal/jetstream/shard-window.ts";
+import { type JournalArchive, type JournalStream, StreamTrouble } from "../../../gateway/journal/jetstream/stream.ts";
+import { laneKey } from "../../../gateway/queue/lane-key.ts";
+import type { Floor, Queue } from "../../../gateway/queue/queue.ts";
+import { Fault } from "../../../shared/errors.ts";
+import { highest, type Ranges } from "../../../shared/ranges.ts";
 
 export interface ShardForwarder {
   /** One round; false once another forwarder has taken the queue. */
