@@ -129,8 +129,23 @@ const rules: Readonly<Record<string, Rule>> = {
   no_ack: { why: "nobody would know what was stored", option: flag("ack") },
   allow_rollup_hdrs: { why: "one message could remove all others", option: flag("allow-rollup"), severity: "warning" },
 };
-/** What the project never uses, and what changes what a message is or where it comes from. */
-const foreign = ["mirror", "sources", "republish", "subject_transform", "allow_msg_ttl", "allow_msg_counter"];
+const byItself = "messages could come, go or change without any gateway";
+/** What no journal has, with what it would do. */
+const foreign: Readonly<Record<string, string>> = {
+  mirror: byItself,
+  sources: byItself,
+  republish: byItself,
+  subject_transform: byItself,
+  allow_msg_ttl: byItself,
+  allow_msg_counter: byItself,
+  allow_msg_schedules: byItself,
+  mirror_direct: "a copy that lags behind would answer in place of the leader",
+  discard_new_per_subject: "a record could not be replaced by a newer one",
+  persist_mode: "a message would be acknowledged before it is on the disk",
+  consumer_limits: "the forwarders' reading could be refused",
+};
+/** How servers write that a stream has no such thing. */
+const nothing = new Set(["undefined", "null", "false", "[]", "{}", '""', '"default"']);
 
 /** What is wrong with a stream. */
 export function streamFindings(wanted: StreamConfig, found: Readonly<Record<string, unknown>>): LayoutFinding[] {
@@ -150,14 +165,12 @@ export function streamFindings(wanted: StreamConfig, found: Readonly<Record<stri
           : `nats stream edit ${wanted.name} ${rule.option(expected)}`,
     });
   }
-  for (const field of foreign) {
-    const { [field]: value } = found;
-    if (value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0))
-      continue;
+  for (const [field, why] of Object.entries(foreign)) {
+    if (nothing.has(String(JSON.stringify(found[field])))) continue;
     findings.push({
       severity: "fault",
       what: `the stream ${wanted.name} has ${field}, which no journal has`,
-      why: "messages could come, go or change without any gateway",
+      why,
       remedy: `take it out with nats stream edit ${wanted.name}, or make a new journal`,
     });
   }
