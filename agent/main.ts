@@ -23,7 +23,7 @@ import { startInputs } from "./inputs/start.ts";
 import { startIntake } from "./intake.ts";
 import { readLinkSecrets } from "./secrets.ts";
 import { healthOf, type StatusSources, statusOf } from "./status.ts";
-import { openStoreFile, type StoreFile } from "./store/file.ts";
+import { failsToWrite, openStoreFile, type StoreFile } from "./store/file.ts";
 import { startHousekeeping } from "./store/housekeeping.ts";
 import { openBallast } from "./store/room.ts";
 import { openStore, type Store } from "./store/store.ts";
@@ -122,9 +122,11 @@ function openWhole(config: AgentConfig, env: Env, log: Logger): { file: StoreFil
     try {
       return { file, store: openStoreOf(config, file, env, log) };
     } catch (error) {
-      if (!isAgain && !isFull(error)) file.setDamaged(messageOf(error));
+      // A write that the disk refuses says nothing of what is there: only damage may move a store.
+      const isDamage = !isFull(error) && !failsToWrite(error);
+      if (!isAgain && isDamage) file.setDamaged(messageOf(error));
       file.close();
-      if (isAgain || isFull(error)) throw error;
+      if (isAgain || !isDamage) throw error;
     }
   }
 }

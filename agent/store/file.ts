@@ -124,7 +124,7 @@ function isDamage(error: unknown): boolean {
  * True where the device refused a write or a sync. Then nothing says that the store cannot be read: putting it aside would
  * lose what it acknowledged, so the take-over is tried again instead.
  */
-function failsToWrite(error: unknown): boolean {
+export function failsToWrite(error: unknown): boolean {
   const code = codeOf(error);
   return isIoError(error) && !code.includes("READ");
 }
