@@ -75,7 +75,7 @@ export async function startNats(count: 1 | 3, options: NatsOptions = {}): Promis
       statusPort: port(1, node),
       dataFolder: dataFolder(node),
       sync: syncOf(node),
-      routes: count === 1 ? null : { port: routePort(node), to },
+      routes: count === 1 ? null : { port: routePort(node), to, areTheOnly: canCut },
       more,
       accounts,
     });

@@ -24,11 +24,19 @@ export interface ServerConfig {
   /** `sync_interval`. */
   readonly sync: string;
   /** Null for a server that stands alone. */
-  readonly routes: { readonly port: number; readonly to: readonly string[] } | null;
+  readonly routes: ServerRoutes | null;
   /** More lines, such as a `tls` section. */
   readonly more: string;
   /** Who may log in; null for users with passwords. */
   readonly accounts: string | null;
+}
+
+export interface ServerRoutes {
+  readonly port: number;
+  /** Where the others are found. */
+  readonly to: readonly string[];
+  /** True where others are found there only: servers tell each other where they found a third one, and go there directly. */
+  readonly areTheOnly: boolean;
 }
 
 const service = "$SYS.REQ.SERVER.PING.JSZ";
@@ -58,6 +66,9 @@ const passwords = `accounts {
 }
 system_account: SYS`;
 
+/** Nobody listens here. */
+const closedPort = 9;
+
 /** The file of a server. */
 export function configText(config: ServerConfig): string {
   const { name, port, statusPort, dataFolder, sync, routes, more, accounts } = config;
@@ -68,6 +79,7 @@ export function configText(config: ServerConfig): string {
   name: "holdfast"
   listen: "127.0.0.1:${routes.port}"
   no_advertise: true
+  ${routes.areTheOnly ? `advertise: "127.0.0.1:${closedPort}"` : ""}
   authorization { user: route, password: route-password }
   routes: [${routes.to.map((address) => `"nats://route:route-password@${address}"`).join(", ")}]
 }`;

@@ -184,7 +184,8 @@ void describe("three real NATS servers in trouble", { skip: missing ?? false, co
     cluster.cut(leader);
     const alone = outcomeOf(cutOff.publish("3.a", before, text("cut off")));
     const seq = await persist(inside, "3.a", before, text("majority"));
-    assert.ok(["unsure", "away"].includes(await alone));
+    const outcome = await alone;
+    assert.ok(["unsure", "away"].includes(outcome), outcome);
     cluster.heal(leader);
     await persist(cutOff, "3.a", seq, text("after"));
     assert.deepEqual(words(await everything(inside)), ["before", "majority", "after"]);
