@@ -102,14 +102,17 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
   void watch();
 
   /** The client keeps for later what is sent while no server is there; nobody would wait for it then. */
-  function mustBeUp(): void {
-    if (!isUp || connection.isClosed()) throw new NoAnswer("unsent", "no NATS server is connected");
+  async function mustBeUp(): Promise<void> {
+    if (isUp && !connection.isClosed()) return;
+    // A caller that tries again at once would otherwise never let the connection come back.
+    await new Promise<void>((resolve) => void env.soon(() => resolve()));
+    throw new NoAnswer("unsent", "no NATS server is connected");
   }
 
   return {
     payloadBytesMax: connection.info?.max_payload ?? 0,
     async request(subject, bytes, headers = {}) {
-      mustBeUp();
+      await mustBeUp();
       const own = nats.headers();
       for (const [key, value] of Object.entries(headers)) own.set(key, value);
       const hasHeaders = Object.keys(headers).length > 0;
@@ -124,7 +127,7 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
       }
     },
     async requestAll(subject, quietMs, isEnough) {
-      mustBeUp();
+      await mustBeUp();
       const answers: Uint8Array[] = [];
       try {
         const options = { strategy: "stall", maxWait: answerMs, stall: quietMs, maxMessages: answersMax } as const;
@@ -138,7 +141,7 @@ export async function connectNats(settings: NatsSettings, env: Env): Promise<Nat
       return answers;
     },
     async pull(subject, bytes, patienceMs, take) {
-      mustBeUp();
+      await mustBeUp();
       return await pullFrom(connection, nats.createInbox(), subject, bytes, patienceMs, take, env);
     },
     wait: (ms) => new Promise((resolve) => void env.after(ms, () => resolve())),
