@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startNats } from "../../demo/nats/cluster.ts";
 import { natsMissing } from "../../demo/nats/server.ts";
+import { until } from "../../demo/waiting.ts";
 import { openLaneWriter } from "../../gateway/journal/jetstream/lane-writer.ts";
 import { subjectOf } from "../../gateway/journal/jetstream/names.ts";
 import type { LaneState } from "../../gateway/journal/journal.ts";
@@ -60,16 +61,17 @@ test("I3, I4: two gateways take each of 1,000 batches at once while the leader d
       for (let batch = 0; batch < batchesEach; batch++) await bring(lane);
     }),
   );
-  while (done < 300) await new Promise((resolve) => setTimeout(resolve, 10));
+  /** Waits until so many batches came through; a failure of the sending ends it. */
+  const broughtBy = (batches: number): Promise<unknown> =>
+    Promise.race([sending, until(`${batches} batches came through`, () => done >= batches, withinMs)]);
+  await broughtBy(300);
   const leader = await journal.leader();
   await cluster.kill(leader);
-  while (done < 600) await new Promise((resolve) => setTimeout(resolve, 10));
+  await broughtBy(600);
   await cluster.start(leader);
   await sending;
   const wanted = lanesCount * batchesEach;
-  while (queue.outcomes.length < wanted && performance.now() < endMs) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until("all is queued", () => queue.outcomes.length >= wanted, withinMs);
   isOver = true;
   await forwarding;
 
