@@ -6,21 +6,22 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { sleep } from "../../demo/waiting.ts";
+import { sleep, until } from "../../demo/waiting.ts";
 import { atEnd } from "../fakes/at-end.ts";
 import { assertPassed, layRealLine, testFolder } from "../fakes/real-line.ts";
 import { tried } from "./mounts.ts";
 
 const imageBytes = 96 * 1024 * 1024;
 const cuts = 3;
+const letGoWithinMs = 5_000;
 
 /** A folder on an image that can be swapped for a copy of itself. */
 interface Device {
   readonly folder: string;
   /** Copies the image as it is now. */
   copy(): void;
-  /** Mounts the latest copy in the place of the original. */
-  swap(): void;
+  /** Mounts the latest copy in the place of the original, as soon as the killed process has let go of that. */
+  swap(): Promise<void>;
 }
 
 /** Text says why there can be none here. */
@@ -41,8 +42,11 @@ function mountDevice(t: TestContext, parent: string): Device | string {
     copy() {
       must(tried("cp", "--reflink=auto", "--sparse=always", path, join(parent, `image-${next}`)));
     },
-    swap() {
-      must(tried("umount", folder));
+    async swap() {
+      // A process that was killed under strace still ends when strace is gone.
+      let failed: string | undefined;
+      const isFree = (): boolean => (failed = tried("umount", folder)) === undefined;
+      await until("nothing holds the device", isFree, letGoWithinMs).catch(() => must(failed));
       rmSync(path);
       path = join(parent, `image-${next++}`);
       must(mount());
@@ -74,7 +78,7 @@ void describe("power cuts", () => {
         // An agent that stands still acknowledges nothing that the copy could lack.
         await line[program].kill();
         await producers.stop();
-        device.swap();
+        await device.swap();
         await line[program].start();
       }
       const producers = trouble.produce();
@@ -106,7 +110,7 @@ void describe("power cuts", () => {
     device.copy();
     await line.agent.kill();
     await producers.stop();
-    device.swap();
+    await device.swap();
     await line.agent.start();
     await line.gateway.start();
     await trouble.drain();
