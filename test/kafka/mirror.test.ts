@@ -130,7 +130,8 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
     await line.gateway.start();
     await line.forwarded(200, startWithinMs);
 
-    await empty(t, line, primary);
+    await empty(t, primary, `${line.topics.namespace}.`, "mm2-");
+    await empty(t, standby, "mm2-");
     const back = await copying(t, line, standby, primary);
     configure(line, (kafka) => {
       kafka.standby = { form: "mirror", brokers: primary.bootstrap.split(",") };
@@ -153,12 +154,10 @@ void describe("a gateway on a cluster that MirrorMaker copies", { skip: clusterM
     assert.ok(audit.acknowledged > 0 && audit.queued >= audit.acknowledged);
   });
 
-  /** Removes the queue's topics from a cluster, and MirrorMaker's own ones. */
-  async function empty(t: TestContext, line: KafkaLine, from: Brokers): Promise<void> {
-    const { namespace } = line.topics;
+  /** Removes topics from a cluster by their prefixes. */
+  async function empty(t: TestContext, from: Brokers, ...prefixes: string[]): Promise<void> {
     const names = [...(await (await connect(t, from.bootstrap)).topics()).keys()];
-    const own = names.filter((name) => name.startsWith(`${namespace}.`) || name.startsWith("mm2-"));
-    for (const name of own) await from.deleteTopic(name);
+    for (const name of names) if (prefixes.some((prefix) => name.startsWith(prefix))) await from.deleteTopic(name);
   }
 
   /** The other cluster comes back with its data, and somebody starts MirrorMaker again. */
