@@ -79,14 +79,19 @@ export function requireOwnTables(db: Db): void {
   if (describe(db) !== ownTables()) throw new Error("the names of the store's tables are damaged");
 }
 
+/** What SQLite makes of the tables of this format; asked once in a process. */
+let own: string | undefined;
+
 function ownTables(): string {
+  if (own !== undefined) return own;
   const fresh = new Database(":memory:");
   try {
     fresh.exec(tables);
-    return describe(fresh);
+    own = describe(fresh);
   } finally {
     fresh.close();
   }
+  return own;
 }
 
 function describe(db: Db): string {

@@ -4,12 +4,13 @@
  */
 import { crc32 } from "node:zlib";
 import { Fault } from "../../shared/errors.ts";
-import { beyond, covers, type Ranges, type Span } from "../../shared/ranges.ts";
+import { beyond } from "../../shared/ranges.ts";
 import type { Db } from "../../shared/sqlite.ts";
 import { laneKey } from "../queue/lane-key.ts";
 import type { Lane } from "../queue/queue.ts";
+import { isFull, type LaneNotes, noNotes } from "./lane-notes.ts";
 
-export interface LaneRow {
+export interface LaneRow extends LaneNotes {
   readonly id: number;
   readonly lane: Lane;
   /** Null where only an ASK or a successor's record has told of the lane so far. */
@@ -19,16 +20,6 @@ export interface LaneRow {
   readonly version: number;
   /** Entries of this lane that wait for the forwarder. */
   readonly waiting: number;
-  readonly journaled: Ranges;
-  readonly forwarded: Ranges;
-  /** Highest seq that an agent said it has given out. */
-  readonly newest: number;
-  /** Last seq as the successor's record names it; null while the epoch may still grow. */
-  readonly last: number | null;
-  readonly givenUp: boolean;
-  /** Seqs that the agent reported as gone, and seqs that a lost store took along; sorted, disjoint. */
-  readonly gone: readonly Span[];
-  readonly lost: readonly Span[];
 }
 
 /** The rows kept in memory. One lane costs up to 50 kB at 256 ranges of both kinds, so this is at most 50 MB. */
@@ -51,16 +42,9 @@ export interface StoredRow {
 
 export type Lanes = ReturnType<typeof openLanes>;
 
-/** The highest seq that anybody has told of. */
-export function knownEnd(row: LaneRow): number {
-  return Math.max(row.newest, row.last ?? 0, row.journaled.at(-1)?.last ?? 0);
-}
-
-/** True where the epoch is full and forwarded, so that it may be forgotten; epochs given up count as full. */
+/** True where the epoch is full and forwarded, so that it may be forgotten. */
 export function isSettled(row: LaneRow): boolean {
-  if (row.version === 0 || row.waiting > 0) return false;
-  if (row.givenUp) return beyond(row.journaled, row.forwarded).length === 0;
-  return row.last !== null && covers(row.forwarded, 1, knownEnd(row));
+  return row.version > 0 && row.waiting === 0 && isFull(row);
 }
 
 function rowCrc(row: Omit<StoredRow, "crc">): number {
@@ -197,17 +181,7 @@ export function openLanes(db: Db) {
   };
 }
 
-const blank = {
-  version: 0,
-  waiting: 0,
-  journaled: [],
-  forwarded: [],
-  newest: 0,
-  last: null,
-  givenUp: false,
-  gone: [],
-  lost: [],
-} as const;
+const blank = { ...noNotes, version: 0, waiting: 0 } as const;
 
 /**
  * A row as it was stored.

@@ -5,15 +5,14 @@
 import type { AskEntry, EpochRecord, Hello } from "../../shared/protocol/messages.ts";
 import { beyond, gaps, merged, type Span } from "../../shared/ranges.ts";
 import type { Lane } from "../queue/queue.ts";
-import { knownEnd, type LaneRow } from "./lanes.ts";
+import { knownEnd, reportedSpansMax, withAsk } from "./lane-notes.ts";
+import type { LaneRow } from "./lanes.ts";
 import type { Tables } from "./tables.ts";
 
 /** Lanes of one agent. With `epochsKept` settled epochs of a few streams each there is room for years of restarts. */
 const lanesPerAgentMax = 4096;
 /** Store files of one agent that are kept in mind. */
 const storesPerAgentMax = 1024;
-/** Reported spans of a lane that are kept (I8); what falls behind is reported again as soon as others are filled. */
-const reportedSpansMax = 64;
 
 /** The row of a lane, made where there is none; undefined where the agent has too many lanes already. */
 export function ensureLane(tables: Tables, lane: Lane, storeId: string | null, run: number): LaneRow | undefined {
@@ -99,8 +98,6 @@ export function noteAsk(tables: Tables, agent: string, entry: AskEntry): LaneRow
   if (entry.newest === 0 && tables.lanes.find(lane) === undefined) return undefined;
   const found = ensureLane(tables, lane, entry.storeId, entry.run);
   if (found === undefined) return undefined;
-  const row = noteNewest(tables, found, entry.newest);
-  const missing = beyond(entry.gone, row.journaled);
-  if (beyond(missing, row.gone).length === 0) return row;
-  return tables.lanes.save({ ...row, gone: merged([...row.gone, ...missing]).slice(0, reportedSpansMax) });
+  const told = withAsk(found, entry);
+  return told === found ? found : tables.lanes.save(told);
 }

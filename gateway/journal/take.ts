@@ -20,7 +20,8 @@ import {
 import type { Lane, LanePosition } from "../queue/queue.ts";
 import { judgeBlocks, opensTooMany, rangeOf } from "./dedupe.ts";
 import type { Answer, JournalEntry, LaneState, Refusal } from "./journal.ts";
-import { knownEnd, type LaneRow } from "./lanes.ts";
+import { grownForwarded, knownEnd } from "./lane-notes.ts";
+import type { LaneRow } from "./lanes.ts";
 import { ensureLane, noteNewest, noteRecord } from "./notes.ts";
 import { fullRetryMs, refusal, refusedWhole } from "./refusals.ts";
 import type { Tables } from "./tables.ts";
@@ -85,8 +86,7 @@ export function settleEntries(tables: Tables, entryIds: readonly number[], posit
   const { lanes, entries } = tables;
   for (const position of positions) {
     const row = lanes.find(position.lane) ?? lanes.create(position.lane, position.storeId, position.run);
-    const isMore = beyond(row.forwarded, position.forwarded).length === 0;
-    const forwarded = isMore ? position.forwarded : union(position.forwarded, row.forwarded);
+    const forwarded = grownForwarded(row.forwarded, position.forwarded);
     const journaled = beyond(forwarded, row.journaled).length === 0 ? row.journaled : union(row.journaled, forwarded);
     lanes.save({ ...row, version: row.version + 1, journaled, forwarded });
   }

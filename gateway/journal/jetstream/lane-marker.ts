@@ -4,10 +4,12 @@
  * It alone purges, always below an explicit sequence: without one, what came meanwhile would go along (rule 6).
  */
 import { rangesMax } from "../../../shared/limits.ts";
-import { beyond, covers, type Ranges, union, withinCount } from "../../../shared/ranges.ts";
+import { beyond, type Ranges, withinCount } from "../../../shared/ranges.ts";
 import type { Lane, Queue } from "../../queue/queue.ts";
+import { grownForwarded, isFull } from "../lane-notes.ts";
 import {
   decodeLaneRecord,
+  emptyPage,
   encodeLaneMessage,
   encodeLaneRecord,
   type LanePage,
@@ -56,12 +58,13 @@ export function openLaneMarker({ stream, archive, queue }: LaneMarkerOptions) {
       }
       const message = readLaneMessage(newest.bytes);
       const isUnknown = message === undefined || message.isRepair;
-      const base = message?.page ?? (owner === null ? undefined : { ...noPage, ...owner });
+      const base = message?.page ?? (owner === null ? undefined : emptyPage(owner.storeId, owner.run));
       // Whose epoch it is, nobody knows yet: an agent that asks will say it.
       if (base === undefined) return { kind: "unread" };
       // A forwarder whose shard another one has taken must not put an old position back (rule 10).
       if (isUnknown) await queue.commit([], []);
-      const forwarded = grown(isUnknown ? [] : base.forwarded, queue.released(lane));
+      const known = isUnknown ? [] : base.forwarded;
+      const forwarded = withinCount(grownForwarded(known, queue.released(lane)), rangesMax);
       let [seq, page] = [newest.seq, base];
       if (isUnknown || !isMarked(base, forwarded)) {
         page = { ...base, journaled: forwarded, forwarded };
@@ -77,18 +80,6 @@ export function openLaneMarker({ stream, archive, queue }: LaneMarkerOptions) {
   };
 }
 
-const noPage = { journaled: [], forwarded: [], newest: 0, last: null, givenUp: false, gone: [], lost: [] } as const;
-
-/** Under one journal id what is forwarded only grows: a zombie's view of the queue is old. */
-function grown(known: Ranges, told: Ranges): Ranges {
-  return beyond(known, told).length === 0 ? told : withinCount(union(told, known), rangesMax);
-}
-
 function isMarked({ journaled, forwarded }: LanePage, wanted: Ranges): boolean {
   return [beyond(journaled, wanted), beyond(wanted, forwarded)].every(({ length }) => length === 0);
-}
-
-/** An epoch that nothing can be added to: its successor has said where it ended, or gave it up. */
-function isFull({ last, givenUp, newest, forwarded }: LanePage): boolean {
-  return givenUp || (last !== null && covers(forwarded, 1, Math.max(last, newest, forwarded.at(-1)?.last ?? 0)));
 }

@@ -4,12 +4,13 @@
  */
 import type { Logger } from "pino";
 import type { AskEntry, Batch } from "../../../shared/protocol/messages.ts";
-import { beyond, covers, merged } from "../../../shared/ranges.ts";
+import { covers } from "../../../shared/ranges.ts";
 import { laneKey } from "../../queue/lane-key.ts";
 import type { Lane } from "../../queue/queue.ts";
 import { type Turns, takeTurns } from "../../turns.ts";
 import { judgeBlocks } from "../dedupe.ts";
 import type { Answer, LaneState } from "../journal.ts";
+import { withAsk } from "../lane-notes.ts";
 import { busyRetryMs, fullRetryMs, refusal, refusedWhole } from "../refusals.ts";
 import { encodeLaneMessage, type LaneMessage, type LanePage } from "./messages.ts";
 import { subjectOf } from "./names.ts";
@@ -40,7 +41,6 @@ const triesMax = 3;
 const cachedMax = 1024;
 /** Calls of one lane that may wait for the one at work. */
 const waitingMax = 64;
-const reportedSpansMax = 64;
 const busy = refusedWhole(refusal("busy", null, busyRetryMs));
 /** What a message takes beside its blocks, roughly. */
 const headBytes = 512;
@@ -51,7 +51,7 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
   /** Of the lanes that are being worked on. */
   const turns = new Map<string, Turns>();
 
-  function keep(lane: Lane, found: KnownLane): KnownLane {
+  function keep(lane: Lane, found: KnownLane): void {
     const key = laneKey(lane);
     known.delete(key);
     // What a message does not carry on is not kept either: a first one must be read back before it is built on.
@@ -60,7 +60,6 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
       if (known.size <= cachedMax) break;
       known.delete(oldest);
     }
-    return found;
   }
 
   async function read(lane: Lane, owner: Owner): Promise<Found> {
@@ -70,7 +69,7 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
     return found;
   }
 
-  /** Stores a message behind what is known; undefined where nobody knows whether it was. */
+  /** Stores a message behind what is known. */
   async function write(lane: Lane, at: KnownLane, message: Omit<LaneMessage, "prev" | "isRepair">): Promise<Written> {
     const bytes = encodeLaneMessage({ ...message, prev: at.seq, isRepair: false });
     known.delete(laneKey(lane));
@@ -128,12 +127,7 @@ export function openLaneWriter({ stream, archive, shards, hasRoom, log }: LaneWr
       await reader.repair(lane, entry, found.seq);
       return busy;
     }
-    const told = (page: LanePage): LanePage => {
-      const missing = beyond(entry.gone, page.journaled);
-      const newest = Math.max(page.newest, entry.newest);
-      if (newest === page.newest && beyond(missing, page.gone).length === 0) return page;
-      return { ...page, newest, gone: merged([...page.gone, ...missing]).slice(0, reportedSpansMax) };
-    };
+    const told = (page: LanePage): LanePage => withAsk(page, entry);
     // A note that was not stored comes again with the next ASK; the position that was read can be told.
     return { state: stateOf(lane, (await noted(lane, found, told)) ?? found), refusals: [] };
   }

@@ -11,19 +11,12 @@ import * as field from "../../../shared/protocol/fields.ts";
 import { readBlock, readClock, readRanges, readRecord, readSpan } from "../../../shared/protocol/from-parts.ts";
 import type { Clock, EpochRecord } from "../../../shared/protocol/messages.ts";
 import { toBlock, toBytes, toClock, toRange, toRecord, toSpan } from "../../../shared/protocol/to-parts.ts";
-import type { Ranges, Span } from "../../../shared/ranges.ts";
+import { type LaneNotes, noNotes, reportedSpansMax } from "../lane-notes.ts";
 
-/** What a message says of its lane; the words are those of the SQLite journal's rows. */
-export interface LanePage {
+/** What a message says of its lane. */
+export interface LanePage extends LaneNotes {
   readonly storeId: string;
   readonly run: number;
-  readonly journaled: Ranges;
-  readonly forwarded: Ranges;
-  readonly newest: number;
-  readonly last: number | null;
-  readonly givenUp: boolean;
-  readonly gone: readonly Span[];
-  readonly lost: readonly Span[];
 }
 
 export interface LaneMessage {
@@ -54,21 +47,9 @@ export interface StoreRecord {
 
 const format = 1;
 const crcBytes = 4;
-/** As in the SQLite journal (notes.ts). */
-const reportedSpansMax = 64;
 
 export function emptyPage(storeId: string, run: number): LanePage {
-  return {
-    storeId,
-    run,
-    journaled: [],
-    forwarded: [],
-    newest: 0,
-    last: null,
-    givenUp: false,
-    gone: [],
-    lost: [],
-  };
+  return { ...noNotes, storeId, run };
 }
 
 export function encodeLaneMessage({ prev, isRepair, page, record, clock, blocks }: LaneMessage): Uint8Array {

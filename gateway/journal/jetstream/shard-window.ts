@@ -30,11 +30,8 @@ const entriesMax = 1024;
 
 const seqOf = (entryId: number): number => Math.floor(entryId / entriesMax);
 
-export type ShardWindow = ReturnType<typeof openWindow>;
-
 export function openWindow() {
   let entries: JournalEntry[] = [];
-  let bytes = 0;
   const lanes = new Map<string, Mutable>();
   /** The same, by the object that stands in their entries. */
   const byLane = new Map<Lane, Mutable>();
@@ -44,8 +41,7 @@ export function openWindow() {
   function release(ids: ReadonlySet<number>): void {
     const gone = entries.filter(({ id }) => ids.has(id));
     entries = entries.filter(({ id }) => !ids.has(id));
-    for (const { id, block, lane } of gone) {
-      bytes -= block.bytes.length;
+    for (const { id, lane } of gone) {
       const known = byLane.get(lane);
       if (known === undefined) continue;
       const left = (known.waiting.get(seqOf(id)) ?? 1) - 1;
@@ -56,8 +52,6 @@ export function openWindow() {
   }
 
   return {
-    bytes: () => bytes,
-    entries: (): readonly JournalEntry[] => entries,
     lane: (subject: string): ReadLane | undefined => lanes.get(subject),
     due: (): readonly string[] => [...due],
     /**
@@ -81,7 +75,6 @@ export function openWindow() {
           ? []
           : blocks.map((block, at) => ({ id: seq * entriesMax + at, lane, storeId, run, clock, block }));
         entries.push(...added);
-        bytes += added.reduce((sum, { block }) => sum + block.bytes.length, 0);
         if (added.length > 0) known.waiting.set(seq, added.length);
       }
       if (known.waiting.size === 0) due.add(subject);

@@ -43,8 +43,8 @@ export const journalRules: Readonly<Record<string, readonly Patch[]>> = {
   growonly: [
     {
       file: `${folder}/lane-marker.ts`,
-      find: "const forwarded = grown(isUnknown ? [] : base.forwarded, queue.released(lane));",
-      replace: "const forwarded = queue.released(lane);",
+      find: "const known = isUnknown ? [] : base.forwarded;",
+      replace: "const known: Ranges = [];",
     },
   ],
   // A full epoch stands in the archive before its messages go.
