@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { judgeBlocks } from "../../gateway/journal/dedupe.ts";
 import {
   decodeLaneMessage,
   decodeLaneRecord,
@@ -95,6 +96,18 @@ test("I8: the largest message stays below what a server takes by default, 1 MiB"
   const large = encodeLaneMessage({ ...message, page, blocks: two });
   assert.ok(Math.max(wide.length, large.length) < 1024 * 1024, `${wide.length} and ${large.length} bytes`);
   assert.equal(decodeLaneMessage(wide).blocks.length, batchBlocksMax);
+});
+
+test("I4: a loss record that fills every gap of a lane, in the fullest batch, can be read back", () => {
+  const lossy = agentLane({ run: 4 });
+  const singles = Array.from({ length: 2 * rangesMax + 1 }, () => lossy.block(1));
+  const held = singles.filter((_, at) => at % 2 === 1).reduce<Ranges>((all, block) => add(all, rangeOf(block)), []);
+  const wide = { ...agentLane({ run: 4 }).loss(2 * rangesMax + 1), before: null, after: null };
+  const more = Array.from({ length: batchBlocksMax - 1 }, () => lossy.block(1));
+  const { pieces, journaled, refusals } = judgeBlocks(held, [], [wide, ...more]);
+  assert.deepEqual([pieces.length, refusals.length], [batchBlocksMax + rangesMax, 0]);
+  const page = { ...message.page, journaled, forwarded: [] };
+  assert.equal(decodeLaneMessage(encodeLaneMessage({ ...message, page, blocks: pieces })).blocks.length, pieces.length);
 });
 
 test("a subject names its lane, below the shard of its agent", () => {

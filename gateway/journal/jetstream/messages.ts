@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import type { Block } from "../../../shared/block/block.ts";
 import { decodeCbor, encodeCbor, integer } from "../../../shared/cbor.ts";
 import { Fault } from "../../../shared/errors.ts";
-import { batchBlocksMax } from "../../../shared/limits.ts";
+import { batchBlocksMax, rangesMax } from "../../../shared/limits.ts";
 import * as field from "../../../shared/protocol/fields.ts";
 import { readBlock, readClock, readRanges, readRecord, readSpan } from "../../../shared/protocol/from-parts.ts";
 import type { Clock, EpochRecord } from "../../../shared/protocol/messages.ts";
@@ -46,6 +46,8 @@ export interface StoreRecord {
 }
 
 const format = 1;
+/** A loss record is trimmed to the gaps that it fills, so a full batch becomes so many pieces more at the most. */
+const piecesMax = batchBlocksMax + rangesMax + 1;
 const crcBytes = 4;
 
 export function emptyPage(storeId: string, run: number): LanePage {
@@ -66,7 +68,7 @@ export function decodeLaneMessage(bytes: Uint8Array): LaneMessage {
     page: readPage(page),
     record: field.nullable(readRecord)(record),
     clock: readClock(clock),
-    blocks: field.list(batchBlocksMax, readBlock)(blocks),
+    blocks: field.list(piecesMax, readBlock)(blocks),
   };
 }
 
